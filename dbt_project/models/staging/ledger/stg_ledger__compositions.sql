@@ -1,0 +1,23 @@
+with
+
+final as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {{ json_text('result', 'calendar') }} as calendar,
+        {{ json_text('result', 'logical_sha256') }} as logical_sha256,
+        {{ json_count('result', 'periods_per_year') }} as periods_per_year,
+        {{ json_count('result', 'rows') }} as row_count,
+        {{ json_date('result', 'first_date') }} as first_date,
+        {{ json_date('result', 'last_date') }} as last_date,
+        {{ json_items('result', 'sleeves') }} as sleeves,
+        {{ json_items('result', 'dropped') }} as dropped
+    from {{ ref('stg_ledger__results') }}
+    where step = 'compose'
+
+)
+
+select * from final

@@ -1,0 +1,33 @@
+with
+
+successes as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        step,
+        {{ json_part('data', 'result') }} as inline_result,
+        json_extract_string(outputs, '$.result') as document_sha256
+    from {{ ref('stg_ledger__records') }}
+    where record_type = 'outcome' and status = 'ok'
+
+),
+
+final as (
+
+    select
+        successes.record_seq,
+        successes.record_hash,
+        successes.run_id,
+        successes.decision_id,
+        successes.step,
+        coalesce(successes.inline_result, documents.document) as result
+    from successes
+    left join {{ ref('stg_ledger__documents') }} as documents
+        on successes.document_sha256 = documents.document_sha256
+
+)
+
+select * from final

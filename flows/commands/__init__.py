@@ -1,0 +1,1 @@
+"""The commands of `assay`, a module for each group; every import that costs time is inside."""

@@ -1,0 +1,148 @@
+"""`init`, `status`, `doctor`, `version`: the workspace itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.errors import WorkspaceError
+from flows.settings import FOLDER, Workspace, now
+from ledger import Log, SigningKey, read_records, verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.output import Output
+    from flows.settings import Settings
+
+SETTINGS_FILE = "assay.toml"
+
+
+def create_workspace(folder: Path, origin: str) -> Workspace:
+    """Make a workspace in `folder`: key, ledger with genesis record, first checkpoint.
+
+    Raises
+    ------
+    WorkspaceError
+        If there is one already.
+    """
+    from flows.session import KEY_FILE  # noqa: PLC0415 - imports replay
+
+    workspace = Workspace(folder / FOLDER)
+    if (workspace.ledger / "lock").exists():
+        raise WorkspaceError(
+            "there is a workspace already",
+            where=str(workspace.root),
+            why="a ledger is never overwritten",
+            fix="use it, or choose another folder with `assay -C DIR init`",
+        )
+    for path in (workspace.ledger, workspace.blobs, workspace.runs, workspace.reports):
+        path.mkdir(parents=True, exist_ok=True)
+    workspace.keys.mkdir(mode=0o700, exist_ok=True)
+    key_path = workspace.keys / KEY_FILE
+    key = SigningKey.load(key_path) if key_path.exists() else SigningKey.generate(origin)
+    if not key_path.exists():
+        key.save(key_path)
+    key.verify_key.save(workspace.keys / "log.pub")
+    (workspace.root / ".gitignore").write_text("*\n", encoding="utf-8")
+    Log.create(workspace.ledger, origin=origin, key=key, clock=now).close()
+    return workspace
+
+
+def default_origin(folder: Path) -> str:
+    """Return an origin for a ledger in `folder`: a name without spaces or plus signs."""
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in folder.name.lower()) or "root"
+    return f"assay.local/{name}"
+
+
+def init(settings: Settings, output: Output, origin: str | None) -> int:
+    """Make a workspace in the current folder."""
+    workspace = create_workspace(settings.cwd, origin or default_origin(settings.cwd))
+    key = (workspace.keys / "log.pub").read_text(encoding="utf-8").strip()
+    text = (
+        f"workspace {workspace.root}\n"
+        f"key       {key}\n"
+        "Give this line to whoever verifies: it is what checkpoints are checked against.\n"
+        "next      assay run --profile sp500"
+    )
+    return output.done(text, {"workspace": str(workspace.root), "key": key})
+
+
+def status(settings: Settings, output: Output) -> int:
+    """Show head, open runs, open intents, last runs and warehouse in one screen."""
+    from flows.recorder import open_intents  # noqa: PLC0415
+
+    workspace = settings.find_workspace()
+    report = verify(workspace.ledger, level="fast")
+    records = list(read_records(workspace.ledger)) if report.ok else []
+    runs = [r for r in records if r.type == "run" and r.status == "open"]
+    closed = {r.run_id: r.status for r in records if r.type == "run" and r.status != "open"}
+    orphans = open_intents(iter(records))
+    snapshot = workspace.warehouse / "snapshot.duckdb"
+    data = {
+        "ok": report.ok,
+        "count": report.count,
+        "head": report.head,
+        "trust": report.trust,
+        "checkpoint_size": None if report.checkpoint is None else report.checkpoint.size,
+        "open_intents": [
+            {"id": id_, "step": r.step, "seq": r.seq} for id_, r in sorted(orphans.items())
+        ],
+        "runs": [
+            {
+                "run_id": r.run_id,
+                "kind": r.data["kind"],
+                "profile": r.data["profile"],
+                "opened_at": r.ts,
+                "status": closed.get(r.run_id, "open"),
+            }
+            for r in runs[-10:]
+        ],
+        "warehouse": str(snapshot.resolve().name) if snapshot.exists() else None,
+    }
+    return output.done(
+        _status_text(data), data, code=_status_code(data), head=(report.head, report.count)
+    )
+
+
+def _status_code(data: dict[str, object]) -> int:
+    if not data["ok"]:
+        return 3
+    return 1 if data["open_intents"] else 0
+
+
+def _status_text(data: dict[str, object]) -> str:
+    chain = "PASS" if data["ok"] else "FAIL: run `assay verify`"
+    orphans = data["open_intents"]
+    assert isinstance(orphans, list)  # noqa: S101
+    lines = [
+        f"chain      {chain} ({data['trust']}), {data['count']} records, head {data['head']}",
+        f"checkpoint {data['checkpoint_size'] or 'none'}",
+        f"warehouse  {data['warehouse'] or 'none: run `assay build`'}",
+        f"open       {len(orphans)} intents without outcome",
+    ]
+    lines += [f"           {entry['id']}" for entry in orphans[:5]]
+    if orphans:
+        lines.append("           a running process finishes them, or the next run closes them as aborted")
+    runs = data["runs"]
+    assert isinstance(runs, list)  # noqa: S101
+    lines.append("last runs")
+    lines += [f"  {r['run_id']:<40} {r['kind']:<12} {r['status']}" for r in runs] or ["  none"]
+    return "\n".join(lines)
+
+
+def show_version(output: Output) -> int:
+    """Show the versions of assay and Python, and the commit."""
+    from importlib.metadata import version as installed  # noqa: PLC0415
+
+    from replay.environment import capture  # noqa: PLC0415
+
+    environment = capture()
+    data = {"assay": installed("assay"), **environment.to_payload()}
+    dirty = " with uncommitted changes" if environment.dirty else ""
+    text = (
+        f"assay {installed('assay')}, commit {environment.commit[:12]}{dirty}, "
+        f"Python {environment.python}, lock {environment.lock_sha256[:12]}"
+    )
+    return output.done(text, data)
+
+

@@ -1,0 +1,89 @@
+"""Ingestion: from a source to a snapshot blob and the rows that decisions are taken on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from flows.batch import Planned, decide_batch
+from flows.planning import Track
+from pipeline.errors import ConfigError
+from pipeline.ingestion.snapshot import panel_of, to_snapshot
+from pipeline.ingestion.source import open_source, restrict
+from pipeline.optimization.engines.base import check_cells
+from pipeline.records import Intent
+from pipeline.simulation.walk_forward import windows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.batch import Results
+    from flows.manifest import Resolved
+    from flows.runner import Runner
+    from flows.session import Session
+    from pipeline.config import DataParams, RunProfile
+    from pipeline.ingestion.source import Bars
+    from pipeline.values import Payload
+
+
+def read_prices(resolved: Resolved, runner: Runner) -> dict[str, Bars]:
+    """Return what the source of each sleeve gives, checked as far as it can be without deciding.
+
+    Raises
+    ------
+    PipelineError
+        If a source cannot be read, or its prices or the limits can never work. Nothing is recorded
+        yet, so bad input leaves no trace in the ledger.
+    """
+    prices = {}
+    for name, profile in resolved.sleeves.items():
+        check_cells((*profile.optimization.cells, *profile.optimization.fallback))
+        prices[name] = runner.call(
+            f"read {name}",
+            lambda data=profile.data: read_bars(data, resolved.base),  # type: ignore[misc]
+            does_io=True,
+        )
+        check_prices(prices[name], profile)
+    return prices
+
+
+def read_bars(params: DataParams, base: Path) -> Bars:
+    """Return the bars of the source, cut to the symbols and dates wanted."""
+    return restrict(open_source(params.source, base).read(), params)
+
+
+def check_prices(bars: Bars, profile: RunProfile) -> None:
+    """Refuse prices that are too short, and caps that these symbols can never fill."""
+    days = len(set(bars.date.tolist()))
+    windows(days, profile.walk_forward)
+    limits, count = profile.optimization, len(bars.symbols)
+    if limits.infeasible_caps == "stop" and count * limits.symbol_caps.normal < 1.0:
+        raise ConfigError(
+            f"{count} symbols at most {limits.symbol_caps.normal} each sum to "
+            f"{count * limits.symbol_caps.normal:.4g}, expected at least 1",
+            where="optimization.symbol_caps.normal",
+            why="weights sum to 1, and infeasible_caps is `stop`",
+            fix=f"raise the cap to {1.0 / count:.4g} or more, add symbols, or set "
+            "optimization.infeasible_caps to `relax` or `cash`",
+        )
+
+
+def ingest(
+    session: Session, results: Results, name: str, profile: RunProfile, bars: Bars
+) -> Track:
+    """Keep the bars of a sleeve as a blob, record them, and return the sleeve's track."""
+    content = to_snapshot(bars)
+    snapshot = session.recorder.blobs.put(content)
+    params = cast("Payload", profile.data.model_dump(mode="json"))
+    intent = Intent(step="ingest", sleeve=name, params=params, seed=profile.seed)
+    planned = Planned(intent, bars=content)
+    described = decide_batch(session.recorder, results, [planned], {"snapshot": snapshot})[0]
+    price_field = cast("str", described["price_field"])
+    return Track(
+        name=name,
+        profile=profile,
+        panel=panel_of(bars, price_field),
+        snapshot=snapshot,
+        field=price_field,
+        periods_per_year=cast("int", described["periods_per_year"]),
+        decision_id=session.recorder.decision_id,
+    )

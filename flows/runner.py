@@ -1,0 +1,66 @@
+"""How the steps of a run are called: as plain Python, or as tasks of a Prefect flow.
+
+Both call the same functions in the same order in this process, so both append the same records.
+Tasks are coarse (a batch of windows, not a window) and every task is awaited where it is called.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+IO_RETRIES = 2
+IO_DELAYS_SECONDS = (1.0, 4.0)
+
+
+class Runner(Protocol):
+    """Calls the work of a step."""
+
+    def call(self, name: str, work: Callable[[], T], *, does_io: bool = False) -> T:
+        """Return `work()`; with `does_io`, try again after an `OSError`."""
+        ...
+
+
+class PlainRunner:
+    """Calls the work directly."""
+
+    def call(self, name: str, work: Callable[[], T], *, does_io: bool = False) -> T:
+        """Return `work()`; with `does_io`, try again after an `OSError`."""
+        del name
+        for delay in IO_DELAYS_SECONDS if does_io else ():
+            try:
+                return work()
+            except OSError:
+                time.sleep(delay)
+        return work()
+
+
+class PrefectRunner:
+    """Calls the work as a task of the flow that is running."""
+
+    def call(self, name: str, work: Callable[[], T], *, does_io: bool = False) -> T:
+        """Return the result of a task named `name`; only input and output are retried."""
+        from prefect import task  # noqa: PLC0415 - 1.6 s, and only flows need it
+        from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
+
+        step = task(
+            work,
+            name=name,
+            retries=IO_RETRIES if does_io else 0,
+            retry_delay_seconds=list(IO_DELAYS_SECONDS) if does_io else None,
+            retry_condition_fn=_is_io_failure if does_io else None,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+        return step()
+
+
+def _is_io_failure(_task: object, _run: object, state: object) -> bool:
+    """Tell whether a failed task state was caused by the operating system."""
+    data = getattr(state, "data", None)
+    return isinstance(data, OSError) or isinstance(getattr(data, "exception", None), OSError)

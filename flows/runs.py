@@ -1,0 +1,117 @@
+"""Runs one profile: the one function behind the command line and the Prefect flows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flows.backtest import backtest
+from flows.errors import UsageError
+from flows.ingestion import read_prices
+from flows.rebalance import UNTIL, decide_date
+from flows.session import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flows.manifest import Resolved
+    from flows.runner import Runner
+    from flows.settings import Settings
+    from ledger import Checkpoint
+    from pipeline.values import Payload
+
+KINDS = (*UNTIL, "backtest")
+"""What can be run: a stage and all before it for one date, or the walk-forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """How a run ended.
+
+    Attributes
+    ----------
+    run_id, kind, profile : str
+        What ran.
+    intents, outcomes : int
+        Decisions recorded.
+    recording_seconds : float
+        Time spent in the ledger.
+    checkpoint : Checkpoint
+        Signed at the end.
+    head : str
+        Hash of the last record.
+    results : mapping of str to payload
+        Results worth showing: `measure`, `compose`; for one date also `rebalance` or `optimize`.
+    """
+
+    run_id: str
+    kind: str
+    profile: str
+    intents: int
+    outcomes: int
+    recording_seconds: float
+    checkpoint: Checkpoint
+    head: str
+    results: dict[str, Payload]
+
+
+SHOWN = ("measure", "compose", "rebalance", "assess", "detect")
+"""Steps whose results are part of the summary."""
+
+
+def execute(
+    settings: Settings,
+    resolved: Resolved,
+    runner: Runner,
+    *,
+    kind: str,
+    as_of: str | None = None,
+    progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
+) -> RunSummary:
+    """Run a profile and record it.
+
+    Parameters
+    ----------
+    settings, resolved, runner
+        Where, what, and how the steps are called.
+    kind : str
+        One of `KINDS`.
+    as_of : str, optional
+        Decision date for every kind but `backtest`.
+    progress : callable
+        `progress(stage, done, total)` after each batch.
+
+    Raises
+    ------
+    UsageError
+        For an unknown kind.
+    PipelineError, LedgerError, ReplayError
+        Whatever stops the run; it is recorded before it is raised.
+    """
+    if kind not in KINDS:
+        raise UsageError(
+            f"unknown stage {kind!r}",
+            where="assay run",
+            why=f"stages are {', '.join(KINDS)}",
+            fix="name one of them",
+        )
+    prices = read_prices(resolved, runner)
+    with open_session(settings, resolved, runner, kind=kind, progress=progress) as session:
+        if kind == "backtest":
+            results = backtest(session, prices)
+        else:
+            results = decide_date(session, prices, kind, as_of)
+    recorder = session.recorder
+    counts = recorder.counts
+    assert recorder.checkpoint is not None  # noqa: S101 - set when the run closed
+    return RunSummary(
+        recorder.run_id,
+        kind,
+        resolved.name,
+        counts.intents,
+        counts.outcomes,
+        counts.seconds,
+        recorder.checkpoint,
+        recorder.head,
+        results.of_steps(SHOWN),
+    )

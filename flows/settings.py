@@ -1,0 +1,164 @@
+"""The edge: the only module that reads the environment, the clock and who is at the keyboard.
+
+Everything else gets a frozen `Settings` or a value taken from it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "ASSAY_"
+FOLDER = ".assay"
+
+QUIET_CHILDREN = {
+    # An audit tool does not phone home, and neither do the tools that it starts.
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+}
+"""Set for this process and every process it starts."""
+
+ONE_THREAD = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+    )
+}
+"""Set before numpy is imported: the bits of third-party engines depend on the thread count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folders of one workspace (`.assay`)."""
+
+    root: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger: `audit.jsonl`, lock, checkpoints."""
+        return self.root / "ledger"
+
+    @property
+    def blobs(self) -> Path:
+        """Content-addressed inputs and outputs."""
+        return self.root / "blobs"
+
+    @property
+    def keys(self) -> Path:
+        """The log's signing key."""
+        return self.root / "keys"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB build file and the published snapshots."""
+        return self.root / "warehouse"
+
+    @property
+    def reports(self) -> Path:
+        """Rendered reports."""
+        return self.root / "reports"
+
+    @property
+    def runs(self) -> Path:
+        """One file per open run, locked while its process lives."""
+        return self.root / "runs"
+
+    @property
+    def prefect(self) -> Path:
+        """Home of Prefect; never the record."""
+        return self.root / "prefect"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the process was started with.
+
+    Attributes
+    ----------
+    cwd : Path
+        The folder that relative paths and the search for a workspace start from.
+    overrides : mapping of str to str
+        `ASSAY_...` variables without the prefix, as text.
+    actor : str
+        `user@host`: a claim that is recorded, not a proof.
+    """
+
+    cwd: Path
+    overrides: Mapping[str, str]
+    actor: str
+
+    def find_workspace(self) -> Workspace:
+        """Return the nearest workspace at or above `cwd`.
+
+        Raises
+        ------
+        WorkspaceError
+            If there is none.
+        """
+        for folder in (self.cwd, *self.cwd.parents):
+            if (folder / FOLDER).is_dir():
+                return Workspace(folder / FOLDER)
+        raise WorkspaceError(
+            f"no workspace: expected a folder {FOLDER} here or above, found none",
+            where=str(self.cwd),
+            why="runs, ledger and reports live in a workspace, found upward like .git",
+            fix="run `assay init` here, or name its folder with `assay -C DIR`",
+        )
+
+
+def read_settings(directory: Path | None = None) -> Settings:
+    """Read the environment once.
+
+    Parameters
+    ----------
+    directory : Path, optional
+        The folder given with `-C`; the current folder if absent.
+    """
+    overrides = {
+        name.removeprefix(PREFIX): value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(PREFIX)
+    }
+    return Settings(
+        cwd=(directory or Path.cwd()).resolve(),
+        overrides=overrides,
+        actor=f"{getpass.getuser()}@{socket.gethostname()}",
+    )
+
+
+def prepare_process() -> None:
+    """Fix thread counts and silence telemetry; call before numpy or Prefect is imported."""
+    os.environ.update(QUIET_CHILDREN)
+    for name, value in ONE_THREAD.items():
+        os.environ.setdefault(name, value)
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a process that we start, with `extra` added."""
+    return {**os.environ, **QUIET_CHILDREN, **extra}
+
+
+def set_environment(values: Mapping[str, str]) -> None:
+    """Set variables that a library reads when it is imported (Prefect does)."""
+    os.environ.update(values)
+
+
+def now() -> datetime:
+    """Return the current time in UTC; the clock of every recorder."""
+    return datetime.now(UTC)

@@ -1,0 +1,251 @@
+"""Canonical JSON: one byte string for each value.
+
+The bytes are those of RFC 8785 (JCS), for a narrower set of values:
+
+1. objects have keys of type `str`, all ASCII, each once;
+2. integers lie within +-(2**53 - 1); a larger number is written as text by the caller;
+3. numbers are finite; -0.0 is written `0`, and 1.0 as `1`: JSON has one kind of number;
+4. text holds no lone surrogates and is otherwise kept as it is (no Unicode normalisation);
+5. at most 32 objects or arrays stand within each other.
+
+Invariants
+----------
+1. `dumps(loads(data)) == data` for all bytes that `loads` accepts.
+2. `loads(dumps(value)) == value`, with tuples read back as lists and 1.0 as 1.
+3. `loads` raises nothing but `NotCanonicalError`; `dumps` nothing but `UnrecordableError`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from json.encoder import encode_basestring
+from typing import NoReturn, TYPE_CHECKING
+
+from ledger.digest import sha256
+from ledger.errors import IntegrityError, UnrecordableError
+
+if TYPE_CHECKING:
+    from ledger.digest import Digest
+
+MAX_DEPTH = 32
+MAX_INTEGER = 2**53 - 1
+_SAFE_INTEGER_DIGITS = 15
+_MAX_PLAIN_EXPONENT = 21
+_MIN_PLAIN_EXPONENT = -6
+
+# Numbers that Python and RFC 8785 spell, or may spell, differently: with an exponent, with 16
+# digits or more, with a fraction of zero. Looked for in the whole text: a hit inside a string only
+# costs the slow path.
+_ODD_NUMBER = re.compile(r"[:,\[]-?(?:[0-9.]+e|[0-9]{16}|[0-9]+\.0[,}\]])")
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    sort_keys=True,
+    separators=(",", ":"),
+)
+
+
+class NotCanonicalError(IntegrityError):
+    """Bytes that are not the canonical form of a value."""
+
+    code = "E0107"
+
+
+def dumps(value: object) -> bytes:
+    r"""Return the canonical bytes of `value`.
+
+    Raises
+    ------
+    UnrecordableError
+        For a value outside the profile, naming its JSON path.
+
+    Examples
+    --------
+    >>> dumps({"b": 1e-7, "a": [1.0, -0.0, "é"]})
+    b'{"a":[1,0,"\xc3\xa9"],"b":1e-7}'
+    """
+    fast = _encode_fast(value)
+    return _encode(value, "$", 0).encode() if fast is None else fast
+
+
+def loads(data: bytes) -> object:
+    """Return the value of which `data` are the canonical bytes.
+
+    Raises
+    ------
+    NotCanonicalError
+        For every other sequence of bytes.
+    """
+    try:
+        value: object = json.loads(
+            data.decode(), parse_int=_parse_integer, parse_constant=_refuse_constant
+        )
+        again = dumps(value)
+    except (ValueError, RecursionError, UnrecordableError) as error:
+        raise _not_canonical(data, str(error).partition("\n")[0]) from error
+    if again != data:
+        raise _not_canonical(data, "another spelling of the value is the canonical one")
+    return value
+
+
+def canonical_digest(value: object) -> Digest:
+    """Return the digest of the canonical bytes of `value`."""
+    return sha256(dumps(value))
+
+
+def _encode_fast(value: object) -> bytes | None:
+    """Return the bytes made by the C encoder, or None where it cannot be relied upon."""
+    if not _is_plain(value, MAX_DEPTH):
+        return None
+    try:
+        text = _ENCODER.encode(value)
+        return None if _ODD_NUMBER.search(text) else text.encode()
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_plain(value: object, depth: int) -> bool:
+    """Return whether the containers are such that the C encoder writes what is meant."""
+    if type(value) is dict:
+        for key, member in value.items():
+            if type(key) is not str or not key.isascii():
+                return False
+            if type(member) in _CONTAINERS and not (depth > 1 and _is_plain(member, depth - 1)):
+                return False
+        return True
+    if type(value) is list:
+        return all(
+            depth > 1 and _is_plain(member, depth - 1)
+            for member in value
+            if type(member) in _CONTAINERS
+        )
+    return False
+
+
+_CONTAINERS = frozenset({dict, list, tuple})
+
+
+def _encode(value: object, path: str, depth: int) -> str:
+    """Return the canonical text, or raise with the JSON path of what has none."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _encode_text(value, path)
+    if isinstance(value, int):
+        return _encode_integer(value, path)
+    if isinstance(value, float):
+        return _encode_number(float(value), path)
+    return _encode_container(value, path, depth + 1)
+
+
+def _encode_container(value: object, path: str, depth: int) -> str:
+    if depth > MAX_DEPTH:
+        _refuse(path, f"more than {MAX_DEPTH} containers within each other", "flatten the value")
+    if isinstance(value, Mapping):
+        members = [_encode_member(key, value[key], path, depth) for key in _sorted(value, path)]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, (list, tuple)):
+        items = [_encode(item, f"{path}[{i}]", depth) for i, item in enumerate(value)]
+        return "[" + ",".join(items) + "]"
+    return _refuse(
+        path, f"a {type(value).__name__} is not a JSON value", "convert it to text, number or list"
+    )
+
+
+def _encode_member(key: str, value: object, path: str, depth: int) -> str:
+    return encode_basestring(key) + ":" + _encode(value, f"{path}.{key}", depth)
+
+
+def _sorted(value: Mapping[object, object], path: str) -> list[str]:
+    keys = [key for key in value if isinstance(key, str) and key.isascii()]
+    if len(keys) != len(value):
+        odd = next(key for key in value if not (isinstance(key, str) and key.isascii()))
+        _refuse(path, f"key {odd!r} is not ASCII text", "use text keys of ASCII characters")
+    return sorted(keys)
+
+
+def _encode_text(value: str, path: str) -> str:
+    text = encode_basestring(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _refuse(path, "text with a lone surrogate has no UTF-8 form", "decode the text properly")
+    return text
+
+
+def _encode_integer(value: int, path: str) -> str:
+    if abs(value) > MAX_INTEGER:
+        _refuse(path, f"integer {value} is beyond 2**53 - 1", "record it as text")
+    return int.__repr__(value)
+
+
+def _encode_number(value: float, path: str) -> str:
+    if not math.isfinite(value):
+        _refuse(
+            path,
+            f"{value!r} is not a JSON number",
+            'record it as the text "NaN", "Infinity" or "-Infinity", or leave it out',
+        )
+    return format_number(value)
+
+
+def format_number(value: float) -> str:
+    """Return the text of a finite number as ECMAScript and RFC 8785 spell it.
+
+    >>> [format_number(x) for x in (1e21, 1e20, 0.000001, 1e-7, -0.0)]
+    ['1e+21', '100000000000000000000', '0.000001', '1e-7', '0']
+    """
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    padded = whole + fraction
+    digits = padded.lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(padded) - len(digits))
+    return sign + _place_point(digits.rstrip("0"), point)
+
+
+def _place_point(digits: str, point: int) -> str:
+    """Return `digits` times a power of ten, the point standing after `point` digits."""
+    count = len(digits)
+    if count <= point <= _MAX_PLAIN_EXPONENT:
+        return digits + "0" * (point - count)
+    if 0 < point <= _MAX_PLAIN_EXPONENT:
+        return f"{digits[:point]}.{digits[point:]}"
+    if _MIN_PLAIN_EXPONENT < point <= 0:
+        return "0." + "0" * -point + digits
+    fraction = "." + digits[1:] if count > 1 else ""
+    return f"{digits[0]}{fraction}e{point - 1:+d}"
+
+
+def _parse_integer(text: str) -> float:
+    # Beyond 2**53 - 1 a run of digits is the spelling of a float, such as 1e20.
+    if len(text) <= _SAFE_INTEGER_DIGITS:
+        return int(text)
+    number = float(text)
+    return int(text) if abs(number) <= MAX_INTEGER else number
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    message = f"{text} is not JSON"
+    raise ValueError(message)
+
+
+def _refuse(path: str, why: str, fix: str) -> NoReturn:
+    raise UnrecordableError(what=f"cannot record the value at {path}", where=path, why=why, fix=fix)
+
+
+def _not_canonical(data: bytes, why: str) -> NotCanonicalError:
+    return NotCanonicalError(
+        what="expected canonical JSON, found other bytes",
+        where=repr(data[:60]),
+        why=why,
+        fix="write the value with ledger.canonical.dumps",
+    )

@@ -1,0 +1,250 @@
+"""The command line of the ledger: `python -m ledger`.
+
+It works without the rest of the project, so that an auditor needs this package and nothing else.
+
+Exit codes: 0 nothing found, 2 wrong use, 3 the evidence does not hold, 75 the lock is held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.chain import read_records
+from ledger.errors import ConfigError, IntegrityError, LedgerError
+from ledger.findings import KINDS, TRUST
+from ledger.keys import SigningKey, VerifyKey
+from ledger.log import Log
+from ledger.segments import read_genesis
+from ledger.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ledger.findings import Finding, Report
+    from ledger.log import Clock
+    from ledger.record import Record
+
+
+def main(arguments: Sequence[str], *, clock: Clock) -> int:
+    """Run one command and return its exit code.
+
+    Results go to standard output, errors to standard error.
+    """
+    options = _parser().parse_args(arguments)
+    options.clock = clock
+    try:
+        code: int = options.run(options)
+    except LedgerError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        sys.stderr.close()
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ledger", description="Verify, read and sign a tamper-evident ledger."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_verify(commands.add_parser("verify", help="check a ledger"))
+    _add_log(commands.add_parser("log", help="print records, one a line"))
+    _add_show(commands.add_parser("show", help="print the records of an id, seq or hash"))
+    _add_checkpoint(commands.add_parser("checkpoint", help="print or sign a checkpoint"))
+    _add_create(commands.add_parser("create", help="make a ledger"))
+    _add_keygen(commands.add_parser("keygen", help="make a signing key"))
+    return parser
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with audit.jsonl")
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument("--blobs", type=Path, metavar="DIR", help="check all blobs named, too")
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", action="append", help="a verifier key that you trust"
+    )
+    parser.add_argument(
+        "--since", type=int, default=0, metavar="SEQ", help="believe what is before"
+    )
+    level = parser.add_mutually_exclusive_group()
+    level.add_argument("--fast", action="store_true", help="bytes, links and roots only")
+    level.add_argument("--strict", action="store_true", help="every rule of the format (default)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_verify)
+
+
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument("--start", type=int, default=0, metavar="SEQ", help="first record")
+    parser.add_argument("--stop", type=int, metavar="SEQ", help="first record not printed")
+    parser.add_argument("--run", dest="run_id", metavar="ID", help="records of one run")
+    parser.add_argument("--type", metavar="TYPE", help="records of one type")
+    parser.add_argument("--json", action="store_true", help="print records as JSON lines")
+    parser.set_defaults(run=_log)
+
+
+def _add_show(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument("name", metavar="ID", help="an id, a seq, or the beginning of a hash")
+    parser.set_defaults(run=_show)
+
+
+def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument("--sign", type=Path, metavar="FILE", help="sign one with this signing key")
+    parser.add_argument("--wait", type=float, default=10, metavar="SECONDS", help="for the lock")
+    parser.set_defaults(run=_checkpoint)
+
+
+def _add_create(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument("--sign", type=Path, metavar="FILE", required=True, help="the signing key")
+    parser.set_defaults(run=_create)
+
+
+def _add_keygen(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="where the signing key goes")
+    parser.add_argument("--name", required=True, help="example.org/firm/workspace")
+    parser.set_defaults(run=_keygen)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    report = verify(
+        options.folder,
+        blobs=options.blobs,
+        level="fast" if options.fast else "strict",
+        since=options.since,
+        keys=[VerifyKey.load(path) for path in options.key or ()],
+    )
+    print(_to_json(report) if options.json else _to_text(report))
+    return 0 if report.ok else IntegrityError.exit_code
+
+
+def _log(options: argparse.Namespace) -> int:
+    for record in read_records(options.folder, options.start, options.stop):
+        if options.run_id in (None, record.run_id) and options.type in (None, record.type):
+            print(json.dumps(asdict(record)) if options.json else _to_line(record))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    found = list(_find(options.folder, options.name))
+    for record in found:
+        print(json.dumps(asdict(record), indent=2))
+    if not found:
+        raise ConfigError(
+            what=f"no record {options.name!r}",
+            where=str(options.folder),
+            why="no record has this id, seq or hash",
+            fix="look with `python -m ledger log`",
+        )
+    return 0
+
+
+def _find(folder: Path, name: str) -> Iterator[Record]:
+    for record in read_records(folder):
+        if name in (record.id, str(record.seq)) or (
+            len(name) >= _SHORTEST_PREFIX and record.hash.startswith(name)
+        ):
+            yield record
+
+
+_SHORTEST_PREFIX = 8
+
+
+def _checkpoint(options: argparse.Namespace) -> int:
+    if options.sign is None:
+        path = options.folder / "checkpoint"
+        if not path.exists():
+            raise ConfigError(
+                what="no checkpoint",
+                where=str(path),
+                why="nothing was signed yet",
+                fix="sign one with --sign KEYFILE",
+            )
+        print(path.read_text(encoding="utf-8"), end="")
+        return 0
+    key = SigningKey.load(options.sign)
+    with Log.open(options.folder, clock=options.clock, wait_seconds=options.wait) as log:
+        print(log.checkpoint(key).note.decode(), end="")
+    return 0
+
+
+def _create(options: argparse.Namespace) -> int:
+    key = SigningKey.load(options.sign)
+    with Log.create(options.folder, origin=key.name, key=key, clock=options.clock):
+        print(read_genesis(options.folder).vkey)
+    return 0
+
+
+def _keygen(options: argparse.Namespace) -> int:
+    key = SigningKey.generate(options.name)
+    key.save(options.file)
+    print(key.verify_key.text)
+    return 0
+
+
+def _to_json(report: Report) -> str:
+    checkpoint = report.checkpoint
+    return json.dumps(
+        {
+            "ok": report.ok,
+            "verdict": report.verdict,
+            "trust": report.trust,
+            "count": report.count,
+            "head": report.head,
+            "root": report.root,
+            "checkpoint": checkpoint and {"size": checkpoint.size, "root": checkpoint.root},
+            "findings": [asdict(finding) for finding in report.findings],
+            "unanswered": report.unanswered,
+            "unread": report.unread,
+        },
+        indent=2,
+    )
+
+
+def _to_text(report: Report) -> str:
+    verdict = "PASS" if report.ok else f"FAIL  {report.verdict}: {KINDS[report.verdict]}"
+    lines = [
+        verdict,
+        f"  records     {report.count}",
+        f"  head        {report.head}",
+        f"  root        {report.root}",
+        f"  checkpoint  {_describe(report)}",
+        f"  trust       {report.trust}: {TRUST[report.trust]}",
+    ]
+    return "\n".join(lines + [_describe_finding(each) for each in report.findings])
+
+
+def _describe(report: Report) -> str:
+    if report.checkpoint is None:
+        return "none agrees with the records"
+    later = report.count - report.checkpoint.size
+    return f"{report.checkpoint.size} records, and {later} after it"
+
+
+def _describe_finding(finding: Finding) -> str:
+    place = [finding.where] if finding.where else []
+    if finding.seq is not None:
+        place.append(f"record {finding.seq}")
+    if finding.offset is not None:
+        place.append(f"byte {finding.offset}")
+    lines = [f"{finding.kind}: {finding.message}", f"  where     {', '.join(place) or '-'}"]
+    if finding.expected or finding.found:
+        lines += [f"  expected  {finding.expected!a}", f"  found     {finding.found!a}"]
+    return "\n".join(lines)
+
+
+def _to_line(record: Record) -> str:
+    fields = (str(record.seq), record.ts, record.type, record.id or "-", record.status or "-")
+    return "  ".join(field if field.isprintable() else ascii(field) for field in fields)

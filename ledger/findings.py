@@ -1,0 +1,132 @@
+"""What a verifier reports.
+
+A finding is bad news about the evidence; a report holds all of them, the worst kind first in its
+verdict, and how far the good news may be trusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from ledger.digest import ZERO
+
+if TYPE_CHECKING:
+    from ledger.digest import Digest
+    from ledger.checkpoint import Checkpoint
+
+Kind: TypeAlias = Literal[
+    "forked",
+    "rolled_back",
+    "rewritten",
+    "truncated",
+    "altered",
+    "signature",
+    "missing",
+    "torn",
+    "lint",
+]
+KINDS: Final[dict[Kind, str]] = {
+    "forked": "another history of the same length or longer than the one seen before",
+    "rolled_back": "an older state of the ledger than the one seen before",
+    "rewritten": "the chain holds, but not under what was signed",
+    "truncated": "records that were signed for are not there",
+    "altered": "bytes are not those that were written",
+    "signature": "a signature, key or quorum does not hold",
+    "missing": "a file that should be there is not",
+    "torn": "an append was cut off; open the log to recover",
+    "lint": "the bytes hold, but break a rule of the format",
+}
+"""The kinds, the worst first."""
+
+Trust: TypeAlias = Literal["none", "self-consistent", "signed", "witnessed", "anchored"]
+TRUST: Final[dict[Trust, str]] = {
+    "none": "findings stand against it",
+    "self-consistent": "chain, tree and signatures agree with the key that the ledger itself names",
+    "signed": "the newest checkpoint is signed by a key that the verifier brought",
+    "witnessed": "and the quorum of the policy cosigned it",
+    "anchored": "and an anchor outside the ledger holds it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that does not hold.
+
+    Parameters
+    ----------
+    kind : Kind
+        What happened, as far as the bytes tell.
+    message : str
+        The same in a sentence.
+    seq : int, optional
+        The record.
+    offset : int, optional
+        The first byte of its line in its file.
+    expected, found : str
+        What the rule asks for, and what is there.
+    where : str
+        The file.
+    """
+
+    kind: Kind
+    message: str
+    seq: int | None = None
+    offset: int | None = None
+    expected: str = ""
+    found: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The outcome of a verification.
+
+    Parameters
+    ----------
+    trust : Trust
+        How far the result may be trusted; `none` when there are findings.
+    count, head, root
+        Number of records, hash of the last, and RFC 6962 root over all of them.
+    checkpoint : Checkpoint, optional
+        The newest checkpoint that agrees with the records.
+    findings : tuple of Finding
+        All that does not hold, in the order of the ledger.
+    unread : tuple of int
+        The first seq of each segment that was moved away, for which its summary stood in.
+    unanswered : int
+        Intents without an outcome, where the strict level counted them.
+    """
+
+    trust: Trust
+    count: int
+    head: Digest = ZERO
+    root: Digest
+    checkpoint: Checkpoint | None = None
+    findings: tuple[Finding, ...] = ()
+    unread: tuple[int, ...] = ()
+    unanswered: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    @property
+    def verdict(self) -> Kind | Literal["ok"]:
+        """`ok`, or the worst kind of finding."""
+        found = {finding.kind for finding in self.findings}
+        return next((kind for kind in KINDS if kind in found), "ok")
+
+
+@dataclass(slots=True)
+class Findings:
+    """Findings as they come, at most so many of them; the rest is counted."""
+
+    limit: int = 1000
+    items: list[Finding] = field(default_factory=list)
+
+    def add(self, finding: Finding) -> None:
+        """Keep a finding."""
+        if len(self.items) < self.limit:
+            self.items.append(finding)

@@ -1,0 +1,194 @@
+"""The Merkle tree of RFC 6962 over the hashes of the records.
+
+Leaf hashes are 32 bytes; a node is SHA-256(0x01 || left || right); the root of no leaves is
+SHA-256 of nothing. The hash of a record is a leaf hash already, so nothing is hashed twice.
+
+Invariants
+----------
+1. `Frontier` after pushing leaves one by one has the root of `tree_root` of all of them.
+2. A proof that `prove_inclusion` or `prove_consistency` makes is accepted by its verifier, and a
+   proof with another index, size, hash or length is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+def leaf_hash(body: bytes) -> bytes:
+    """Return the leaf hash of an entry of the tree."""
+    return hashlib.sha256(b"\x00" + body).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of the node above `left` and `right`."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def tree_root(leaves: Iterable[bytes]) -> bytes:
+    """Return the root of the tree over `leaves`."""
+    level = list(leaves)
+    if not level:
+        return EMPTY_ROOT
+    sha256 = hashlib.sha256
+    while len(level) > 1:
+        odd = level[-1:] if len(level) % 2 else []
+        pairs = zip(level[::2], level[1::2], strict=False)
+        level = [sha256(b"\x01" + left + right).digest() for left, right in pairs] + odd
+    return level[0]
+
+
+class Frontier:
+    """The roots of the perfect subtrees of a growing tree, largest first.
+
+    It is all that is needed to extend the tree: at most one hash for each bit of the size.
+    """
+
+    __slots__ = ("nodes", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.nodes: list[bytes] = []
+
+    def push(self, leaf: bytes) -> None:
+        """Add one leaf."""
+        self._push(leaf, 0)
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add leaves, in order."""
+        for leaf in leaves:
+            self._push(leaf, 0)
+
+    def push_subtree(self, root: bytes, height: int) -> None:
+        """Add a perfect subtree of 2**height leaves; the size must be a multiple of that."""
+        if self.size % (1 << height):
+            message = f"a subtree of height {height} cannot stand at {self.size}"
+            raise ValueError(message)
+        self._push(root, height)
+
+    def root(self) -> bytes:
+        """Return the root of the tree over all leaves so far."""
+        if not self.nodes:
+            return EMPTY_ROOT
+        root = self.nodes[-1]
+        for node in self.nodes[-2::-1]:
+            root = node_hash(node, root)
+        return root
+
+    def copy(self) -> Frontier:
+        """Return a frontier that grows apart from this one."""
+        other = Frontier()
+        other.size, other.nodes = self.size, self.nodes.copy()
+        return other
+
+    def _push(self, node: bytes, height: int) -> None:
+        size = self.size >> height
+        self.size += 1 << height
+        while size & 1:
+            node = node_hash(self.nodes.pop(), node)
+            size >>= 1
+        self.nodes.append(node)
+
+
+def prove_inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """Return the hashes that lead from leaf `index` to the root, the lowest first."""
+    _require(0 <= index < len(leaves), f"no leaf {index} in {len(leaves)}")
+    return _path(leaves, index)
+
+
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
+) -> bool:
+    """Return whether `proof` shows that `leaf` stands at `index` of the tree with `root`."""
+    if not 0 <= index < size:
+        return False
+    node, last, rest = leaf, size - 1, list(proof)
+    while last:
+        if index % 2 or index < last:
+            if not rest:
+                return False
+            other = rest.pop(0)
+            node = node_hash(other, node) if index % 2 else node_hash(node, other)
+        index, last = index // 2, last // 2
+    return not rest and node == root
+
+
+def prove_consistency(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
+    """Return the hashes that show the tree of the first `old_size` leaves to be a prefix."""
+    _require(0 <= old_size <= len(leaves), f"no prefix of {old_size} in {len(leaves)}")
+    if old_size in (0, len(leaves)):
+        return []
+    return _subproof(leaves, old_size, complete=True)
+
+
+def verify_consistency(
+    old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root: bytes
+) -> bool:
+    """Return whether `proof` shows that the tree with `root` extends the one with `old_root`."""
+    if not 0 <= old_size <= size:
+        return False
+    if old_size == size:
+        return not proof and old_root == root
+    if old_size == 0:
+        return not proof and old_root == EMPTY_ROOT
+    node, last, rest = old_size - 1, size - 1, list(proof)
+    while node % 2:
+        node, last = node // 2, last // 2
+    if node and not rest:
+        return False
+    start = rest.pop(0) if node else old_root
+    return _climb(start, node, last, rest, old_root, root)
+
+
+def _climb(
+    start: bytes, node: int, last: int, rest: list[bytes], old_root: bytes, root: bytes
+) -> bool:
+    """Compute both roots from `start`, which stands at `node` of a level ending at `last`."""
+    old = new = start
+    while last:
+        if node % 2 or node < last:
+            if not rest:
+                return False
+            other = rest.pop(0)
+            if node % 2:
+                old, new = node_hash(other, old), node_hash(other, new)
+            else:
+                new = node_hash(new, other)
+        node, last = node // 2, last // 2
+    return not rest and old == old_root and new == root
+
+
+def _path(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    if len(leaves) == 1:
+        return []
+    half = _split(len(leaves))
+    if index < half:
+        return [*_path(leaves[:half], index), tree_root(leaves[half:])]
+    return [*_path(leaves[half:], index - half), tree_root(leaves[:half])]
+
+
+def _subproof(leaves: Sequence[bytes], old_size: int, *, complete: bool) -> list[bytes]:
+    if old_size == len(leaves):
+        return [] if complete else [tree_root(leaves)]
+    half = _split(len(leaves))
+    if old_size <= half:
+        proof = _subproof(leaves[:half], old_size, complete=complete)
+        return [*proof, tree_root(leaves[half:])]
+    proof = _subproof(leaves[half:], old_size - half, complete=False)
+    return [*proof, tree_root(leaves[:half])]
+
+
+def _split(size: int) -> int:
+    """Return the largest power of two below `size`."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def _require(holds: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
+    if not holds:
+        raise ValueError(message)

@@ -1,0 +1,292 @@
+"""One pass over the lines of a ledger: chain, tree and, at the strict level, every rule.
+
+The walk goes on after a bad line with the hash that the line states, so that one altered record
+gives one finding and the rest of the ledger is still judged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import zlib
+from binascii import hexlify
+from typing import TYPE_CHECKING, Final
+
+from ledger import segments
+from ledger.digest import ZERO, Digest
+from ledger.findings import Finding, Findings
+from ledger.merkle import Frontier
+from ledger.record import TAIL, MalformedRecordError, parse_body, split
+from ledger.segments import LineReader, MalformedLedgerError
+
+if TYPE_CHECKING:
+    from ledger.findings import Kind
+    from ledger.segments import Segment, Summary
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ledger.lints import Lints
+
+_LINK: Final = b'"prev_hash":"'
+_PATIENCE: Final = 0.05
+_TRIES: Final = 3
+
+
+class Walk:
+    """The state of a pass over the ledger in `root`.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the ledger.
+    marks : iterable of int
+        The sizes at which the root of the tree is wanted.
+    lints : Lints, optional
+        The rules to check; without, only bytes are.
+    since : int
+        Records before this seq are believed to state their own hash.
+    """
+
+    def __init__(
+        self, root: Path, *, marks: Iterable[int], lints: Lints | None, since: int = 0
+    ) -> None:
+        self.findings = Findings()
+        self.roots: dict[int, bytes] = {}
+        self.unread: list[int] = []
+        self.torn: Finding | None = None
+        self._root = root
+        self._marks = sorted(set(marks), reverse=True)
+        self._covered = self._marks[0] if self._marks else 0
+        self._lints = lints
+        self._since = since
+        self._tree = Frontier()
+        self._before = ZERO.encode()
+        self._file = ""
+        self._offset = 0
+
+    @property
+    def count(self) -> int:
+        """How many records were read."""
+        return self._tree.size
+
+    @property
+    def head(self) -> Digest:
+        """The hash that the last record states."""
+        return Digest(self._before.decode()) if self._before else ZERO
+
+    @property
+    def tree_root(self) -> bytes:
+        """The root over all records."""
+        return self._tree.root()
+
+    def run(self) -> None:
+        """Read everything."""
+        self._take_roots()
+        for segment in segments.list_segments(self._root):
+            if self.torn is not None:
+                return
+            self._read_segment(segment)
+
+    def _read_segment(self, segment: Segment) -> None:
+        self._file = segment.path.name if segment.path else f"segments/{segment.first:012d}"
+        self._offset = 0
+        if segment.first != self.count:
+            self._add(
+                "missing", "a segment is missing before this one", str(self.count), self._file
+            )
+        summary = self._read_summary(segment)
+        if summary and (segment.path is None or segment.first + summary.count <= self._since):
+            self._skip(segment, summary)
+            return
+        try:
+            self._read_lines(segment)
+        except (OSError, EOFError, zlib.error) as error:
+            self._add("altered", f"the file cannot be read: {error}", "a readable file", self._file)
+        if summary:
+            self._compare(summary)
+
+    def _read_summary(self, segment: Segment) -> Summary | None:
+        try:
+            summary = segments.read_summary(self._root, segment.first) if segment.closed else None
+        except MalformedLedgerError as error:
+            self._add("altered", error.what, "a summary", error.where)
+            return None
+        if segment.closed and summary is None:
+            self._add("missing", "a closed segment has no summary", "a summary", "none")
+        return summary
+
+    def _skip(self, segment: Segment, summary: Summary) -> None:
+        """Take the word of a summary for a segment that is not read."""
+        if segment.path is None:
+            self.unread.append(segment.first)
+        height = summary.count.bit_length() - 1
+        if summary.count != 1 << height or self._tree.size % summary.count:
+            self._add("altered", "the summary is not of a full segment", "", str(summary.count))
+            return
+        self._tree.push_subtree(bytes.fromhex(summary.root), height)
+        self._before = summary.head.encode()
+        while self._marks and self._marks[-1] < self.count:
+            self._marks.pop()
+        self._take_roots()
+
+    def _compare(self, summary: Summary) -> None:
+        if (summary.first + summary.count, summary.head) != (self.count, self.head):
+            self._add(
+                "altered",
+                "the summary of a segment is not that of its records",
+                f"{self.count} records, head {self.head}",
+                f"{summary.first + summary.count} records, head {summary.head}",
+            )
+
+    def _read_lines(self, segment: Segment) -> None:
+        torn = b""
+        for _ in range(_TRIES):
+            with segments.open_segment(segment) as stream:
+                stream.seek(self._offset)
+                reader = LineReader(stream)
+                for lines in reader:
+                    self._read_chunk(lines)
+                    if self.torn is not None:
+                        return
+            torn = reader.torn
+            if not torn or segment.closed:
+                break
+            # A writer may be in the middle of an append.
+            time.sleep(_PATIENCE)
+        if torn:
+            self._find_torn(torn)
+
+    def _find_torn(self, bytes_after: bytes) -> None:
+        self.torn = Finding(
+            "torn",
+            "bytes after the last whole line: an append was cut off",
+            self.count,
+            self._offset,
+            "LF",
+            f"{len(bytes_after)} bytes",
+            self._file,
+        )
+        self.findings.add(self.torn)
+
+    def _read_chunk(self, lines: list[bytes]) -> None:
+        skip = min(max(self._since - self.count, 0), len(lines))
+        if skip:
+            self._push([segments.line_hash(line) for line in lines[:skip]])
+            self._offset += sum(map(len, lines[:skip])) + skip
+            self._before = lines[skip - 1][9 - TAIL : -2]
+            lines = lines[skip:]
+        leaves, suspects, before = scan(lines, self._before)
+        offset, start = self._offset, self.count
+        for at, expected in suspects:
+            self._offset = offset + sum(map(len, lines[:at])) + at
+            if self._explain(lines[at], start + at, expected):
+                self._push(leaves[:at])
+                self._before = expected
+                return
+        self._offset = offset
+        if self._lints is not None:
+            self._check_rules(lines, {at for at, _ in suspects})
+        self._push(leaves)
+        self._before = before
+        self._offset = offset + sum(map(len, lines)) + len(lines)
+
+    def _explain(self, line: bytes, seq: int, expected: bytes) -> bool:
+        """Report what is wrong with a line; return whether the walk ends here."""
+        if b"\x00" in line and seq >= self._covered:
+            self.torn = Finding(
+                "torn", "NUL bytes in the tail", seq, self._offset, where=self._file
+            )
+            self.findings.add(self.torn)
+            return True
+        try:
+            body, stated = split(line + b"\n")
+        except MalformedRecordError as error:
+            self._add("altered", error.what, "a record", repr(line[:60]), seq)
+            return False
+        own = hashlib.sha256(b"\x00" + body).hexdigest()
+        if own != stated:
+            self._add("altered", "the record does not state its own hash", own, stated, seq)
+        found = link(line)
+        if expected and found != expected:
+            self._add(
+                "altered",
+                "prev_hash is not the hash of the record before",
+                expected.decode(),
+                found.decode(errors="replace"),
+                seq,
+            )
+        return False
+
+    def _check_rules(self, lines: list[bytes], suspects: set[int]) -> None:
+        start, offset = self.count, self._offset
+        for at, line in enumerate(lines):
+            if at not in suspects:
+                self._check_record(line, start + at)
+            self._offset += len(line) + 1
+        self._offset = offset
+
+    def _check_record(self, line: bytes, seq: int) -> None:
+        if self._lints is None:
+            return
+        try:
+            record = parse_body(line[:-TAIL] + b"}", Digest(line[9 - TAIL : -2].decode()))
+        except MalformedRecordError as error:
+            self._add("lint", error.what, "a record in its one spelling", error.why, seq)
+            return
+        for message, expected, found in self._lints.check(record, seq):
+            self._add("lint", message, expected, found, seq)
+
+    def _push(self, leaves: list[bytes]) -> None:
+        """Extend the tree, taking the root at each mark."""
+        while self._marks and self._marks[-1] <= self.count + len(leaves):
+            part = self._marks[-1] - self.count
+            self._tree.extend(leaves[:part])
+            leaves = leaves[part:]
+            self._take_roots()
+        self._tree.extend(leaves)
+
+    def _take_roots(self) -> None:
+        while self._marks and self._marks[-1] == self.count:
+            self.roots[self._marks.pop()] = self._tree.root()
+
+    def _add(
+        self, kind: Kind, message: str, expected: str, found: str, seq: int | None = None
+    ) -> None:
+        offset = None if seq is None else self._offset
+        self.findings.add(Finding(kind, message, seq, offset, expected, found, self._file))
+
+
+def scan(lines: list[bytes], before: bytes) -> tuple[list[bytes], list[tuple[int, bytes]], bytes]:
+    """Return leaf hashes, suspect lines with the link each should have, and the last hash.
+
+    This loop decides how fast a ledger is verified: it hashes each line, compares it with the
+    hash at its end, and the link with the line before. Nothing is parsed.
+    """
+    leaves: list[bytes] = []
+    suspects: list[tuple[int, bytes]] = []
+    sha256, push = hashlib.sha256, leaves.append
+    for line in lines:
+        digest = sha256(b"\x00" + line[:-75] + b"}").digest()
+        text = hexlify(digest)
+        at = line.rfind(_LINK) + 13
+        if line[at : at + 64] != before or line[-75:] != b',"hash":"' + text + b'"}':
+            suspects.append((len(leaves), before))
+            digest, text = stated(line, digest)
+        push(digest)
+        before = text
+    return leaves, suspects, before
+
+
+def stated(line: bytes, own: bytes) -> tuple[bytes, bytes]:
+    """Return the hash that a line states, or its own and no text when it states none."""
+    try:
+        text = split(line + b"\n")[1]
+    except MalformedRecordError:
+        return own, b""
+    return bytes.fromhex(text), text.encode()
+
+
+def link(line: bytes) -> bytes:
+    """Return the `prev_hash` that a line states."""
+    at = line.rfind(_LINK)
+    return line[at + len(_LINK) : at + len(_LINK) + 64] if at >= 0 else b""

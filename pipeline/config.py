@@ -1,0 +1,324 @@
+"""The manifest: what a run does, as one model.
+
+Every key has one default, a unit in its name where it has a unit, and a sentence that says what it
+does. Unknown keys are refused. Reading files, inheritance, environment overrides and the origin of
+each value are in `flows.settings`; here is only the shape and what can be checked without data.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+EngineName: TypeAlias = str
+RiskProfile: TypeAlias = Literal[
+    "equal_weight", "benchmark", "min_variance", "max_sharpe", "risk_parity", "hrp", "barbell"
+]
+RegimeName: TypeAlias = Literal["quiet", "normal", "turbulent", "crisis"]
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+Days = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, unknown keys refused, descriptions from docstrings."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class SourceParams(Section):
+    """Where the prices come from."""
+
+    kind: str = "sample"
+    """`sample`, `parquet`, `csv`, or the name of a source registered by entry point."""
+    dataset: Literal["sp500", "factors"] = "sp500"
+    """For `sample`: which of the price sets shipped inside skfolio."""
+    path: str | None = None
+    """For `parquet` and `csv`: the file, relative to the manifest."""
+    symbols: tuple[str, ...] | None = None
+    """Which symbols to use; `null` takes all that the source has."""
+    price: Literal["adjusted", "raw"] = "adjusted"
+    """`adjusted` uses `adj_close` where the source has it, else `close`; `raw` uses `close`."""
+    first_date: str | None = None
+    """First market day to use, `YYYY-MM-DD`; `null` takes the first the source has."""
+    last_date: str | None = None
+    """Last market day to use, `YYYY-MM-DD`; `null` takes the last the source has."""
+    history_years: Annotated[int, Field(ge=1)] | None = None
+    """Use only this many calendar years before the last date; `null` takes all."""
+
+
+class DataParams(Section):
+    """Prices, their calendar and what counts as healthy."""
+
+    source: SourceParams = SourceParams()
+    """Where the prices come from."""
+    calendar: str = "XNYS"
+    """`24x7` (365 days a year), or an exchange code known to exchange_calendars (252 a year)."""
+    lookback_days: Days = 500
+    """Market days before the decision date that the health check looks at."""
+    floor_days: Days = 252
+    """Bars a symbol must have within the lookback; fewer and it is dropped."""
+    strict_health: bool = True
+    """Stop the run when a symbol that would be used is missing, stale or degraded."""
+    tolerated_gap_sessions: Annotated[int, Field(ge=0)] = 1
+    """Longest hole, in sessions, that is tolerated on a session calendar (24x7 tolerates none)."""
+    tolerated_total_pct: Annotated[float, Field(ge=0.0, le=100.0)] = 2.0
+    """Most sessions, in percent of those expected, that may be missing in total."""
+    stale_sessions: Annotated[int, Field(ge=0)] = 1
+    """Expected sessions that may lie between a symbol's last bar and the decision date."""
+    zero_variance_limit: NonNegative = 1e-9
+    """A symbol whose daily returns have a standard deviation at or below this is dropped."""
+    return_limit: Positive = 5.0
+    """A symbol with an absolute daily return above this (5.0 is 500 %) is degraded."""
+
+
+class WalkForwardParams(Section):
+    """Geometry of the walk-forward, in market days."""
+
+    train_days: Days = 252
+    """Rows a decision learns from, ending on the decision date."""
+    test_days: Days = 10
+    """Rows a decision is held for."""
+    step_days: Days = 10
+    """Rows between two decisions; must equal `test_days`, so that holdings carry over."""
+
+    @model_validator(mode="after")
+    def _windows_tile(self) -> WalkForwardParams:
+        if self.step_days != self.test_days:
+            msg = (
+                f"step_days is {self.step_days} and test_days is {self.test_days}; they must be "
+                "equal, because holdings carry from one window into the next"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class RegimeParams(Section):
+    """The market-state detector."""
+
+    recent_days: Days = 10
+    """Rows whose volatility is compared with the baseline before them."""
+    baseline_days: Days = 120
+    """Rows of the baseline; they end where the recent rows begin."""
+    entropy_days: Days = 64
+    """Rows of the permutation entropy."""
+    entropy_order: Annotated[int, Field(ge=2, le=6)] = 3
+    """Order of the permutation entropy."""
+    hmm_ratio_min: Positive = 1.5
+    """Least ratio of the two standard deviations for the HMM to be accepted."""
+    hmm_probability_min: Fraction = 0.7
+    """Least filtered probability of the high-variance state for it to count."""
+    quiet_below: Fraction = 0.25
+    """Score below which the regime is quiet."""
+    turbulent_above: Fraction = 0.75
+    """Score above which the regime is turbulent."""
+    crisis_above: Fraction = 0.9
+    """Score above which the regime is crisis."""
+
+
+class SelectionParams(Section):
+    """Universe, vetoes, scores and clusters."""
+
+    feature_days: Days = 120
+    """Rows from which entropy, Hurst and efficiency are computed."""
+    momentum_skip_days: Annotated[int, Field(ge=0)] = 21
+    """Most recent rows left out of the momentum."""
+    entropy_order: Annotated[int, Field(ge=2, le=6)] = 3
+    """Order of the permutation entropy."""
+    entropy_null_percentile_max: Fraction = 0.99
+    """Veto a symbol whose entropy lies above this percentile of simulated noise."""
+    efficiency_null_percentile_min: Fraction = 0.01
+    """Veto a symbol whose efficiency lies below this percentile of simulated noise."""
+    hurst_null_half_width: Fraction = 0.0
+    """Veto a symbol whose Hurst exponent lies within this share of noise around its median."""
+    volatility_max: Positive = 2.5
+    """Veto a symbol whose annual volatility is above this (2.5 is 250 %)."""
+    weights: dict[str, float] = {
+        "momentum": 1.0,
+        "stability": 1.0,
+        "efficiency": 0.5,
+        "predictability": 0.5,
+    }
+    """Weight of each feature's cross-sectional rank in the score."""
+    cluster_count: Annotated[int, Field(ge=1)] = 8
+    """Most clusters the universe is cut into."""
+    correlation_shrinkage: Fraction = 0.01
+    """How far correlations are shrunk towards the identity before clustering."""
+    top_per_cluster: Annotated[int, Field(ge=1)] = 3
+    """Symbols taken from each cluster, best score first."""
+    minimum_selected: Annotated[int, Field(ge=1)] = 2
+    """Fewer than this many survivors and the vetoes other than health are relaxed, recorded."""
+
+
+class Cell(Section):
+    """One engine and one risk profile."""
+
+    engine: EngineName = "custom"
+    """Which library solves: `custom` or `skfolio`."""
+    risk_profile: RiskProfile = "equal_weight"
+    """What is solved for."""
+
+    @property
+    def label(self) -> str:
+        """`engine.risk_profile`, as used in record ids."""
+        return f"{self.engine}.{self.risk_profile}"
+
+
+class CapParams(Section):
+    """Upper limits of a weight, by regime, as fractions of NAV."""
+
+    quiet: Fraction = 0.25
+    """Cap while the regime is quiet."""
+    normal: Fraction = 0.25
+    """Cap while the regime is normal."""
+    turbulent: Fraction = 0.20
+    """Cap while the regime is turbulent."""
+    crisis: Fraction = 0.15
+    """Cap while the regime is crisis."""
+
+    def of(self, regime: RegimeName) -> float:
+        """Return the cap of `regime`."""
+        return float(getattr(self, regime))
+
+
+class OptimizationParams(Section):
+    """What is solved and within which limits."""
+
+    cells: tuple[Cell, ...] = (Cell(),)
+    """Every engine and risk profile to solve in each window."""
+    symbol_caps: CapParams = CapParams()
+    """Most that one symbol may weigh."""
+    cluster_caps: CapParams = CapParams()
+    """Most that one cluster may weigh."""
+    infeasible_caps: Literal["stop", "relax", "cash"] = "stop"
+    """Caps that cannot sum to 1: stop, raise all by the least common factor, or hold cash."""
+    fallback: tuple[Cell, ...] = ()
+    """Cells tried in this order when a solve fails; empty lets the failure stand."""
+    risk_free_rate: float = 0.0
+    """Annual risk-free rate used by `max_sharpe`."""
+    l2_penalty: NonNegative = 0.0
+    """Ridge on the weights, in units of the mean variance."""
+    barbell_shares: CapParams = CapParams(quiet=0.15, normal=0.10, turbulent=0.05, crisis=0.03)
+    """Total weight of the barbell's aggressive side, by regime."""
+    barbell_leaders_max: Annotated[int, Field(ge=1)] = 5
+    """Most clusters on the aggressive side."""
+    warmup_rows: Days = 30
+    """Fewer rows of returns and nothing is optimised."""
+
+
+class SimulationParams(Section):
+    """What trading costs and how positions are kept."""
+
+    simulator: Literal["vectorized"] = "vectorized"
+    """Which simulator runs."""
+    rebalance: Literal["window", "daily"] = "window"
+    """Trade once at the start of each window, or every day back to target."""
+    slippage_bps: NonNegative = 5.0
+    """Slippage in basis points of traded value."""
+    commission_bps: NonNegative = 1.0
+    """Commission in basis points of traded value."""
+    initial_nav: Positive = 1.0
+    """NAV at the start, in the currency of the prices."""
+    wealth_floor: Fraction = 0.01
+    """Below this share of the initial NAV the book is liquidated and stays in cash."""
+
+
+class MetaParams(Section):
+    """How sleeves are combined."""
+
+    cell: Cell = Cell(risk_profile="hrp")
+    """Engine and risk profile that weigh the sleeves."""
+    sleeve_cell: Cell = Cell(risk_profile="hrp")
+    """Which portfolio of each sleeve is used."""
+    proxies: tuple[RiskProfile, ...] = (
+        "hrp",
+        "min_variance",
+        "max_sharpe",
+        "equal_weight",
+        "barbell",
+    )
+    """Risk profiles tried in this order when a sleeve lacks the wanted one."""
+    sleeve_cap: Fraction = 0.95
+    """Most that one sleeve may weigh."""
+    train_days: Days = 126
+    """Rows of sleeve returns that a decision learns from."""
+
+
+class Sleeve(Section):
+    """A run profile used as an asset."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    """Name of the sleeve in records: lower-case letters, digits, underscore."""
+    profile: str
+    """Run profile that the sleeve runs."""
+
+
+class RunProfile(Section):
+    """One run configuration, complete after inheritance."""
+
+    description: str = ""
+    """What this profile is for."""
+    mode: Literal["research", "live"] = "research"
+    """`live` refuses a dirty tree."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    """Seed of everything random."""
+    data: DataParams = DataParams()
+    """Prices, calendar, health."""
+    walk_forward: WalkForwardParams = WalkForwardParams()
+    """Geometry of the walk-forward."""
+    regime: RegimeParams = RegimeParams()
+    """Market-state detector."""
+    selection: SelectionParams = SelectionParams()
+    """Universe, vetoes, scores, clusters."""
+    optimization: OptimizationParams = OptimizationParams()
+    """Engines, risk profiles, limits."""
+    simulation: SimulationParams = SimulationParams()
+    """Costs and accounting."""
+    sleeves: tuple[Sleeve, ...] = ()
+    """Run profiles combined by `meta`; empty for a plain profile."""
+    meta: MetaParams = MetaParams()
+    """How the sleeves are combined."""
+
+    @model_validator(mode="after")
+    def _lengths_agree(self) -> RunProfile:
+        train, data = self.walk_forward.train_days, self.data
+        if data.floor_days < train:
+            msg = f"data.floor_days is {data.floor_days}; it must be at least train_days ({train})"
+            raise ValueError(msg)
+        if data.lookback_days < data.floor_days:
+            msg = (
+                f"data.lookback_days is {data.lookback_days}; it must be at least floor_days "
+                f"({data.floor_days})"
+            )
+            raise ValueError(msg)
+        if len(self.sleeves) == 1:
+            msg = "sleeves has one entry; a meta-portfolio needs at least two, a plain profile none"
+            raise ValueError(msg)
+        return self
+
+
+class ManifestProfile(RunProfile):
+    """A run profile as written: it may extend another one of the same or the bundled manifest."""
+
+    extends: str | None = None
+    """Name of the profile whose values are the starting point."""
+
+
+class Manifest(Section):
+    """A file with several named run profiles."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    schema_reference: str | None = Field(default=None, alias="$schema")
+    """Where editors find the JSON Schema; written by `assay schema manifest`."""
+    version: Literal[1] = 1
+    """Version of the manifest format."""
+    default_profile: str | None = None
+    """Profile used when none is named; `null` takes the only or the first one."""
+    profiles: dict[str, ManifestProfile]
+    """Run profiles by name."""

@@ -1,0 +1,1 @@
+"""Portfolios whose assets are sleeves: their series joined, their weights flattened to symbols."""

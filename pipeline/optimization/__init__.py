@@ -1,0 +1,1 @@
+"""Target weights: problem -> engine -> checked weights, with every attempt recorded."""

@@ -1,0 +1,1 @@
+"""Engines: adapters that solve a `Problem`; none of them knows another."""

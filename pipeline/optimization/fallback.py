@@ -1,0 +1,86 @@
+"""The fallback chain: cells tried in the declared order until one gives weights that hold.
+
+Every attempt that fails is recorded with status and reason; if none succeeds, nothing is invented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pipeline.config import Cell
+from pipeline.errors import SolverError
+from pipeline.optimization.checks import breach, exact
+from pipeline.optimization.engines.base import open_engine
+from pipeline.optimization.solution import FailedAttempt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.optimization.engines.base import Answer
+    from pipeline.optimization.problem import Problem
+    from pipeline.values import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Success:
+    """The attempt that gave weights, and those before it.
+
+    Attributes
+    ----------
+    cell : Cell
+        What was solved in the end.
+    answer : Answer
+        As the engine gave it.
+    weights : ndarray of shape (n_symbols,)
+        Checked and exact.
+    failures : tuple of FailedAttempt
+        Earlier attempts, in order.
+    """
+
+    cell: Cell
+    answer: Answer
+    weights: FloatArray
+    failures: tuple[FailedAttempt, ...]
+
+
+def first_success(problem: Problem, cells: Sequence[Cell]) -> Success:
+    """Return the first of `cells` that solves `problem` within its limits.
+
+    A cell that occurs twice is tried once. An engine that answers with weights outside the limits
+    has failed, whatever status it reports.
+
+    Raises
+    ------
+    SolverError
+        If every cell failed; the message names each with its reason.
+    """
+    failures: list[FailedAttempt] = []
+    for cell in dict.fromkeys(cells):
+        asked = replace(problem, risk_profile=cell.risk_profile)
+        answer = open_engine(cell.engine).solve(asked)
+        if answer.weights is None:
+            failures.append(FailedAttempt(cell, answer.status, answer.reason))
+            continue
+        broken = breach(answer.weights, problem.limits)
+        if broken:
+            reason = f"answered {answer.status}, but {broken}"
+            failures.append(FailedAttempt(cell, "failed", reason))
+            continue
+        solved = cell
+        if answer.solved_as is not None:
+            failures.append(FailedAttempt(cell, "failed", answer.reason))
+            solved = Cell(engine=cell.engine, risk_profile=answer.solved_as)
+        weights = exact(answer.weights, problem.limits)
+        return Success(solved, answer, weights, tuple(failures))
+    raise _nothing_solved(problem, failures)
+
+
+def _nothing_solved(problem: Problem, failures: Sequence[FailedAttempt]) -> SolverError:
+    told = "; ".join(f"{entry.cell.label}: {entry.status}, {entry.reason}" for entry in failures)
+    return SolverError(
+        f"no weights from {len(failures)} attempts: {told}",
+        where=f"{len(problem.symbols)} symbols in {len(problem.limits.clusters)} clusters",
+        why="a failed solve is never replaced by weights that nobody asked for",
+        fix="declare cells to try next in optimization.fallback, e.g. custom.equal_weight",
+    )

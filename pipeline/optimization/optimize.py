@@ -1,0 +1,122 @@
+"""The stage `optimize@1`: training returns and limits -> checked target weights."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.optimization.checks import (
+    check_returns,
+    cluster_columns,
+    constraint_rows,
+    screen,
+)
+from pipeline.optimization.constraints import Limits, resolve_caps
+from pipeline.optimization.engines.base import check_cells
+from pipeline.optimization.fallback import first_success
+from pipeline.optimization.priors import moments, scaled_prior
+from pipeline.optimization.problem import Problem
+from pipeline.optimization.solution import Solution
+from pipeline.values import frozen_array, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.config import Cell, OptimizationParams, RegimeName
+    from pipeline.values import Returns
+
+
+def optimize(
+    returns: Returns,
+    clusters: Mapping[int, Sequence[str]],
+    regime: RegimeName,
+    cell: Cell,
+    params: OptimizationParams,
+    *,
+    periods_per_year: int,
+    seed: int,
+) -> Solution:
+    """Return the target weights of one cell, checked, with the evidence for them.
+
+    Symbols without variance are dropped with weight 0. Caps of the regime are resolved by the
+    declared rule, the cell and then the fallback chain are tried, and whatever an engine returns
+    is checked against every limit.
+
+    Parameters
+    ----------
+    returns : Returns
+        Training returns of the selected symbols, shape (n_rows, n_symbols).
+    clusters : mapping of int to sequence of str
+        Cluster number -> symbols; every selected symbol in exactly one, others are ignored.
+    regime : str
+        Regime at the decision date; chooses caps and the barbell's shares.
+    cell : Cell
+        Engine and risk profile requested.
+    params : OptimizationParams
+        Limits, penalties and the fallback chain; `cells` is not used here.
+    periods_per_year : int
+        Rows per year: 252 or 365, from the calendar.
+    seed : int
+        Passed to engines that draw.
+
+    Returns
+    -------
+    Solution
+        With a weight for every given symbol; `slice_sha256` is left to the caller.
+
+    Raises
+    ------
+    DataError
+        If a return is not finite or a symbol is not in exactly one cluster.
+    ConfigError
+        If an engine is unknown or cannot solve its risk profile.
+    GateClosedError
+        If the caps cannot sum to 1 and the rule is `stop`.
+    SolverError
+        If there are too few rows, no symbol has a variance, or every attempt failed.
+    """
+    cells = (cell, *params.fallback)
+    check_cells(cells)
+    check_returns(returns, params.warmup_rows)
+    values = np.ascontiguousarray(returns.values)
+    mean, covariances = moments(values)
+    active, dropped = screen(returns.symbols, covariances)
+    columns = cluster_columns(clusters, returns.symbols, active)
+    caps, total = resolve_caps([len(members) for members in columns.values()], regime, params)
+    symbols = tuple(returns.symbols[i] for i in active)
+    upper = np.full(len(active), min(caps.symbol_cap, caps.cluster_cap))
+    limits = Limits(total, upper, caps.cluster_cap, tuple(columns.values()))
+    problem = Problem(
+        risk_profile=cell.risk_profile,
+        regime=regime,
+        symbols=symbols,
+        returns=values if len(active) == len(returns.symbols) else frozen_array(values[:, active]),
+        prior=scaled_prior(mean, covariances, active),
+        limits=limits,
+        risk_free_rate=params.risk_free_rate / periods_per_year,
+        l2_penalty=params.l2_penalty,
+        aggressive_share=params.barbell_shares.of(regime),
+        aggressive_clusters_max=params.barbell_leaders_max,
+        periods_per_year=periods_per_year,
+        seed=seed,
+    )
+    found = first_success(problem, cells)
+    weights = dict.fromkeys(returns.symbols, 0.0)
+    weights.update(zip(symbols, found.weights.tolist(), strict=True))
+    return Solution(
+        as_of=iso(returns.dates[-1]),
+        requested=cell,
+        actual=found.cell,
+        status=found.answer.status,
+        objective=found.answer.objective,
+        iterations=found.answer.iterations,
+        residuals=found.answer.residuals,
+        weights=weights,
+        cash=0.0 if caps.rule != "cash" else 1.0 - math.fsum(found.weights.tolist()),
+        caps=caps,
+        constraints=constraint_rows(found.weights, limits, symbols, tuple(columns), caps),
+        dropped=tuple(dropped),
+        fallbacks=found.failures,
+    )

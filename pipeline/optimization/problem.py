@@ -1,0 +1,62 @@
+"""A problem: everything an engine may know, as data.
+
+Two problems with the same fields have the same solution; an engine reads nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.config import RegimeName, RiskProfile
+    from pipeline.optimization.constraints import Limits
+    from pipeline.optimization.priors import Prior
+    from pipeline.values import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Problem:
+    """Find weights for `symbols` within `limits` by `risk_profile`.
+
+    Attributes
+    ----------
+    risk_profile : str
+        What is solved for.
+    regime : str
+        Regime at the decision date.
+    symbols : tuple of str
+        Ascending, unique, each with a positive variance.
+    returns : ndarray of shape (n_rows, n_symbols)
+        Training returns per period, finite.
+    prior : Prior
+        Moments of `returns`, the covariance scaled to mean variance 1.
+    limits : Limits
+        The set the weights must lie in.
+    risk_free_rate : float
+        Per period.
+    l2_penalty : float
+        Ridge on the weights in units of the mean variance: adds `l2_penalty * |w|^2` to the
+        variance under the scaled covariance.
+    aggressive_share : float
+        Sum of weights of the barbell's aggressive side, as a fraction of `limits.total`.
+    aggressive_clusters_max : int
+        Most clusters on the aggressive side.
+    periods_per_year : int
+        Rows per year, from the calendar.
+    seed : int
+        For engines that draw; the built-in ones draw nothing.
+    """
+
+    risk_profile: RiskProfile
+    regime: RegimeName
+    symbols: tuple[str, ...]
+    returns: FloatArray
+    prior: Prior
+    limits: Limits
+    risk_free_rate: float
+    l2_penalty: float
+    aggressive_share: float
+    aggressive_clusters_max: int
+    periods_per_year: int
+    seed: int

@@ -1,0 +1,1 @@
+"""What target weights would have cost and earned, window after window."""

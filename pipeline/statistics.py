@@ -1,0 +1,54 @@
+"""Moments whose bits do not depend on the BLAS, its threads or the processor.
+
+Sums run in row order over C-contiguous arrays, so a matrix that feeds a solver or a tree has the
+same bytes everywhere. This costs a few times `numpy.cov`, still microseconds at these sizes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pipeline.values import FloatArray
+
+
+def covariance(returns: FloatArray) -> FloatArray:
+    """Return the sample covariance (divisor n - 1) of the columns of `returns`.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (n_rows, n_assets)
+        At least two rows, finite.
+
+    Returns
+    -------
+    ndarray of shape (n_assets, n_assets)
+        Per-period covariance, exactly symmetric.
+    """
+    rows = np.ascontiguousarray(returns, dtype=np.float64)
+    if rows.ndim != 2 or len(rows) < 2:  # noqa: PLR2004 - a sample covariance needs two rows
+        msg = f"expected at least two rows of returns, found shape {rows.shape}"
+        raise ValueError(msg)
+    centred = rows - rows.sum(axis=0) / len(rows)
+    products: FloatArray = (centred[:, :, None] * centred[:, None, :]).sum(axis=0)
+    return products / (len(rows) - 1)
+
+
+def correlation(covariances: FloatArray) -> FloatArray:
+    """Return the correlation matrix of a covariance matrix with positive diagonal."""
+    deviations = np.sqrt(np.diagonal(covariances))
+    matrix = np.clip(covariances / deviations[:, None] / deviations[None, :], -1.0, 1.0)
+    np.fill_diagonal(matrix, 1.0)
+    return matrix
+
+
+def correlation_distance(correlations: FloatArray) -> FloatArray:
+    """Return d = sqrt((1 - rho) / 2), the Euclidean distance of standardised series.
+
+    Source: Lopez de Prado (2016), "Building diversified portfolios that outperform out of sample".
+    """
+    matrix = np.sqrt(np.clip((1.0 - correlations) / 2.0, 0.0, 1.0))
+    np.fill_diagonal(matrix, 0.0)
+    return matrix

@@ -1,0 +1,266 @@
+"""The walk of one decision: every stage in order, each as recorded inputs -> recorded result.
+
+`decide` is called by the flows when a decision is taken and by `replay` when it is taken again, so
+both run the same code on the same bytes. It knows no ledger: rows of a snapshot and upstream
+results come in as values, a payload goes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from pipeline.config import (
+    DataParams,
+    MetaParams,
+    OptimizationParams,
+    RegimeParams,
+    SelectionParams,
+    SimulationParams,
+)
+from pipeline.errors import ConfigError
+from pipeline.values import Holdings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pipeline.config import RegimeName
+    from pipeline.meta.sleeves import Composition
+    from pipeline.records import Intent
+    from pipeline.values import Panel, Payload
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The inputs that an intent names, loaded and checked by the caller.
+
+    Attributes
+    ----------
+    panel : Panel or None
+        The rows of `intent.rows`.
+    results : mapping of str to payload
+        Role -> result of the upstream decision.
+    series : mapping of str to sequence of payloads
+        Role -> results of all decisions that an upstream prefix (`...*`) stands for, in order.
+    bars : bytes or None
+        For `ingest`: the snapshot blob.
+    """
+
+    panel: Panel | None = None
+    results: Mapping[str, Payload] = field(default_factory=dict)
+    series: Mapping[str, Sequence[Payload]] = field(default_factory=dict)
+    bars: bytes | None = None
+
+
+def decide(intent: Intent, evidence: Evidence) -> Payload:
+    """Take the decision `intent` describes and return its result.
+
+    Parameters
+    ----------
+    intent : Intent
+        Stage, version, parameters, seed.
+    evidence : Evidence
+        The inputs named by the intent.
+
+    Returns
+    -------
+    dict
+        The `result` of the outcome record (`docs/spec/records.md`).
+
+    Raises
+    ------
+    ConfigError
+        If this code has no such stage or version of it.
+    PipelineError
+        Whatever the stage raises; the caller records it as a failed outcome.
+    """
+    stage = STAGES.get((intent.step, intent.version))
+    if stage is None:
+        known = ", ".join(f"{step}@{version}" for step, version in sorted(STAGES))
+        raise ConfigError(
+            f"no stage {intent.step}@{intent.version}; this code has {known}",
+            where=f"decision {intent.ordinal}",
+            why="a decision is replayed by the stage and version that took it",
+            fix="replay at the recorded commit: `assay replay --at-commit`",
+        )
+    return stage(intent, evidence)
+
+
+def _ingest(intent: Intent, evidence: Evidence) -> Payload:
+    """Describe the snapshot: what a reader of the blob finds again."""
+    from pipeline.ingestion.snapshot import describe, from_snapshot  # noqa: PLC0415 - pyarrow
+
+    bars = from_snapshot(_given(evidence.bars, intent, "the snapshot blob"))
+    return describe(bars, DataParams.model_validate(intent.params)).to_payload()
+
+
+def _assess(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.ingestion.calendars import open_calendar  # noqa: PLC0415 - exchange_calendars
+    from pipeline.ingestion.health import assess  # noqa: PLC0415
+
+    params = DataParams.model_validate(intent.params)
+    panel = _given(evidence.panel, intent, "rows of the snapshot")
+    return assess(panel, panel.dates[-1], open_calendar(params.calendar), params).to_payload()
+
+
+def _detect(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.regime.detector import detect  # noqa: PLC0415 - hmmlearn
+
+    panel = _given(evidence.panel, intent, "rows of the snapshot")
+    if "health" in evidence.results:
+        panel = panel.columns(_usable(evidence.results["health"]))
+    params = RegimeParams.model_validate(intent.params)
+    return detect(panel.returns(), params, intent.seed).to_payload()
+
+
+def _select(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.selection.funnel import select  # noqa: PLC0415 - scipy
+
+    params, periods = _with_periods(intent.params)
+    return select(
+        _given(evidence.panel, intent, "rows of the snapshot"),
+        _usable(evidence.results["health"]),
+        SelectionParams.model_validate(params),
+        periods,
+        intent.seed,
+    ).to_payload()
+
+
+def _optimize(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.fingerprint import panel_digest  # noqa: PLC0415
+    from pipeline.optimization.optimize import optimize  # noqa: PLC0415 - solvers
+    from pipeline.selection.synthesis import Selection  # noqa: PLC0415 - scipy
+
+    panel = _given(evidence.panel, intent, "rows of the snapshot")
+    params, periods = _with_periods(intent.params)
+    if "selection" in evidence.results:
+        selection = Selection.from_payload(evidence.results["selection"])
+        symbols, clusters = selection.selected, selection.clusters
+    else:
+        # The sleeves of a meta-portfolio: all are held, each is its own cluster.
+        symbols = panel.symbols
+        clusters = {i + 1: (symbol,) for i, symbol in enumerate(symbols)}
+    chosen = panel.columns(symbols)
+    solution = optimize(
+        chosen.returns(),
+        {k: kept for k, v in clusters.items() if (kept := tuple(s for s in v if s in symbols))},
+        cast("RegimeName", evidence.results["regime"]["regime"]),
+        _given(intent.cell, intent, "an engine and a risk profile"),
+        OptimizationParams.model_validate(params),
+        periods_per_year=periods,
+        seed=intent.seed,
+    )
+    return {**solution.to_payload(), "as_of": intent.as_of, "slice_sha256": panel_digest(chosen)}
+
+
+def _rebalance(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.rebalance import rebalance  # noqa: PLC0415
+
+    params = SimulationParams.model_validate(intent.params)
+    targets = cast("dict[str, float]", evidence.results["weights"]["weights"])
+    return rebalance(_carried(evidence, params)[0], targets, intent.as_of, params).to_payload()
+
+
+def _simulate(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.simulation.simulators.vectorized import simulate  # noqa: PLC0415
+
+    params = SimulationParams.model_validate(intent.params)
+    holdings, liquidated_at = _carried(evidence, params)
+    targets = cast("dict[str, float]", evidence.results["trades"]["targets"])
+    return simulate(
+        _given(evidence.panel, intent, "rows of the snapshot"),
+        holdings,
+        targets,
+        params,
+        initial_nav=params.initial_nav,
+        liquidated_at=liquidated_at,
+    ).to_payload()
+
+
+def _measure(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.simulation.metrics import measure, stitch  # noqa: PLC0415
+
+    _, periods = _with_periods(intent.params)
+    return measure(stitch(evidence.series["simulations"]), periods).to_payload()
+
+
+def _compose(intent: Intent, evidence: Evidence) -> Payload:
+    return compose_sleeves(intent, evidence).to_payload()
+
+
+def compose_sleeves(intent: Intent, evidence: Evidence) -> Composition:
+    """Return the sleeves joined to a panel; its payload is the result of `compose`."""
+    from pipeline.meta.sleeves import SleeveCalendar, compose  # noqa: PLC0415
+
+    calendars = cast("dict[str, dict[str, str]]", intent.params["calendars"])
+    return compose(
+        evidence.series,
+        MetaParams.model_validate(intent.params["meta"]),
+        {
+            sleeve: SleeveCalendar(int(found["periods_per_year"]), found["name"])
+            for sleeve, found in sorted(calendars.items())
+        },
+    )
+
+
+def _flatten(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.meta.flatten import flatten  # noqa: PLC0415
+    from pipeline.meta.sleeves import weights_of  # noqa: PLC0415
+
+    top = cast("dict[str, float]", evidence.results["weights"]["weights"])
+    sleeves = {
+        role.removeprefix("sleeve."): weights_of(result)
+        for role, result in sorted(evidence.results.items())
+        if role.startswith("sleeve.")
+    }
+    return flatten(top, sleeves, as_of=intent.as_of).to_payload()
+
+
+def _given(value: T | None, intent: Intent, what: str) -> T:
+    if value is None:
+        raise ConfigError(
+            f"{intent.step} needs {what}, the intent names none",
+            where=f"decision {intent.ordinal}",
+            why="a stage computes from recorded inputs only",
+            fix="record the input with the intent",
+        )
+    return value
+
+
+def _usable(health: Payload) -> tuple[str, ...]:
+    from pipeline.ingestion.health import HealthReport  # noqa: PLC0415
+
+    return HealthReport.from_payload(health).usable
+
+
+def _with_periods(params: Payload) -> tuple[Payload, int]:
+    """Split `periods_per_year` (from the calendar) off the parameters of the manifest."""
+    rest = {key: value for key, value in params.items() if key != "periods_per_year"}
+    return rest, cast("int", params["periods_per_year"])
+
+
+def _carried(evidence: Evidence, params: SimulationParams) -> tuple[Holdings, str | None]:
+    """Return the holdings carried into a window and whether the book was liquidated before."""
+    before = evidence.results.get("holdings")
+    if before is None:
+        return Holdings(cash=params.initial_nav, positions={}), None
+    holdings = Holdings.from_payload(cast("Payload", before["holdings_end"]))
+    return holdings, cast("str | None", before["liquidated_at"])
+
+
+STAGES: Mapping[tuple[str, int], Callable[[Intent, Evidence], Payload]] = {
+    ("ingest", 1): _ingest,
+    ("assess", 1): _assess,
+    ("detect", 1): _detect,
+    ("select", 1): _select,
+    ("optimize", 1): _optimize,
+    ("rebalance", 1): _rebalance,
+    ("simulate", 1): _simulate,
+    ("measure", 1): _measure,
+    ("compose", 1): _compose,
+    ("flatten", 1): _flatten,
+}
+"""Step and version -> the function that decides."""

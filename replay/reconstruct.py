@@ -1,0 +1,157 @@
+"""Run the recorded stage on the recorded inputs.
+
+The inputs are loaded by the digests that the intent names and checked before they are used. Rows
+come from the snapshot blob and must have the recorded logical digest; upstream results come from
+the ledger and must have the digest that the outcome names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from ledger import LedgerError, dumps, sha256
+from pipeline.errors import PipelineError
+from pipeline.fingerprint import panel_digest
+from pipeline.ingestion.snapshot import from_snapshot, panel_of
+from pipeline.records import Intent, MalformedIntentError
+from pipeline.walk import Evidence, decide
+from replay.comparison import Comparison, compare
+from replay.environment import compare as compare_environments
+from replay.errors import EvidenceMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ledger import Digest, Record
+    from pipeline.values import Panel, Payload
+    from replay.history import Decision, History
+
+
+class Replayer:
+    """Takes recorded decisions again.
+
+    Parameters
+    ----------
+    history : History
+        The recorded decisions.
+    environment : mapping
+        The present environment as a payload, to explain a difference.
+    """
+
+    def __init__(self, history: History, environment: Mapping[str, object]) -> None:
+        self._history = history
+        self._environment = environment
+        self._panels: dict[tuple[str, str], Panel] = {}
+        self._differences: dict[str, list[str]] = {}
+
+    def replay_all(self, ids: Sequence[str]) -> Iterator[Comparison]:
+        """Yield the verdict on each decision, in the order given."""
+        for id_ in ids:
+            yield self.replay(id_)
+
+    def replay(self, id_: str) -> Comparison:
+        """Return the verdict on one decision.
+
+        Raises
+        ------
+        UnknownDecisionError
+            If the ledger has no such decision.
+        """
+        decision = self._history.decision(id_)
+        try:
+            intent = Intent.from_payload(decision.intent.data)
+            evidence, digests = self._evidence(intent, decision.intent)
+        except (EvidenceMissingError, LedgerError, MalformedIntentError) as error:
+            return Comparison(id_, "input_missing", first_difference=str(error))
+        if decision.outcome is None or decision.outcome.status == "aborted":
+            return Comparison(id_, "input_missing", "no outcome was recorded")
+        other = _other_upstream(decision.outcome, digests)
+        if other is not None:
+            return Comparison(id_, "diverged", other)
+        return self._compare(decision, intent, evidence)
+
+    def _compare(self, decision: Decision, intent: Intent, evidence: Evidence) -> Comparison:
+        id_ = decision.intent.id
+        differences = self._environment_differences(decision.intent.run_id)
+        try:
+            found = decide(intent, evidence)
+        except PipelineError as error:
+            return _compare_failure(decision, error)
+        if cast("Record", decision.outcome).status == "failed":
+            return Comparison(id_, "diverged", "recorded a failure, found a result")
+        recorded, _ = self._history.result(id_)
+        return compare(id_, recorded, found, differences)
+
+    def _evidence(self, intent: Intent, record: Record) -> tuple[Evidence, dict[str, str]]:
+        single: dict[str, Payload] = {}
+        series: dict[str, list[Payload]] = {}
+        digests: dict[str, str] = {}
+        for role, id_ in sorted(intent.upstream.items()):
+            if id_.endswith("*"):
+                found = self._history.series(id_[:-1])
+                series[role] = [result for result, _ in found]
+                digests[role] = sha256(dumps([digest for _, digest in found]))
+            else:
+                single[role], digests[role] = self._history.result(id_)
+        snapshot = record.inputs.get("snapshot")
+        panel = None if intent.rows is None or snapshot is None else self._rows(intent, snapshot)
+        bars = self._history.blobs.get(snapshot) if intent.step == "ingest" and snapshot else None
+        return Evidence(panel, single, series, bars), digests
+
+    def _rows(self, intent: Intent, snapshot: Digest) -> Panel:
+        """Return the recorded rows of a snapshot, checked against their logical digest."""
+        rows = intent.rows
+        assert rows is not None  # noqa: S101 - the caller has looked
+        panel = self._panel(snapshot, rows.field)
+        first = int(np.searchsorted(panel.dates, np.datetime64(rows.first, "D")))
+        stop = int(np.searchsorted(panel.dates, np.datetime64(rows.last, "D"), side="right"))
+        chosen = panel.rows(first, stop)
+        found = panel_digest(chosen)
+        if found != rows.sha256:
+            raise EvidenceMissingError(
+                f"rows {rows.first}..{rows.last}: expected digest {rows.sha256}, found {found}",
+                where=f"snapshot {snapshot}",
+                why="a decision is replayed on exactly the values it was taken on",
+                fix="restore the blob from a backup; `assay verify --blobs` names what is altered",
+            )
+        return chosen
+
+    def _panel(self, snapshot: Digest, price_field: str) -> Panel:
+        key = (snapshot, price_field)
+        if key not in self._panels:
+            bars = from_snapshot(self._history.blobs.get(snapshot))
+            self._panels[key] = panel_of(bars, price_field)
+        return self._panels[key]
+
+    def _environment_differences(self, run_id: str) -> list[str]:
+        if run_id not in self._differences:
+            run = self._history.runs.get(run_id)
+            recorded = {} if run is None else cast("Payload", run.data["environment"])
+            self._differences[run_id] = compare_environments(recorded, self._environment)
+        return self._differences[run_id]
+
+
+def _other_upstream(outcome: Record, digests: Mapping[str, str]) -> str | None:
+    recorded = cast("Mapping[str, str]", outcome.data["upstream_sha256"])
+    if outcome.status == "failed":
+        return None
+    for role in sorted({*recorded, *digests}):
+        if recorded.get(role) != digests.get(role):
+            return f"upstream {role}: recorded {recorded.get(role)}, found {digests.get(role)}"
+    return None
+
+
+def _compare_failure(decision: Decision, error: PipelineError) -> Comparison:
+    """Compare a failure computed again with the recorded outcome."""
+    outcome = cast("Record", decision.outcome)
+    recorded = cast("Mapping[str, str]", outcome.data.get("error") or {})
+    id_ = decision.intent.id
+    if outcome.status == "failed" and recorded.get("what") == error.what:
+        return Comparison(id_, "exact")
+    return Comparison(
+        id_, "diverged", f"recorded {outcome.status}, found error {error.code}: {error.what}"
+    )
+
+

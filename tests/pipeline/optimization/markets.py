@@ -1,0 +1,59 @@
+"""Markets for the tests: returns with a common factor, cluster factors and noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.config import CapParams, OptimizationParams
+from pipeline.values import Returns, frozen_array, frozen_dates
+
+if TYPE_CHECKING:
+    from pipeline.config import Cell
+
+
+def make_returns(values: object, names: str | None = None) -> Returns:
+    """Return the columns of `values` as returns of symbols A, B, C... or `names`."""
+    array = frozen_array(values)
+    symbols = tuple(names or "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: array.shape[1]])
+    days = np.datetime64("2020-01-01") + np.arange(len(array))
+    return Returns(frozen_dates(days), symbols, array)
+
+
+def make_market(
+    n: int = 12, k: int = 6, rows: int = 251, seed: int = 1
+) -> tuple[Returns, dict[int, tuple[str, ...]]]:
+    """Return returns of `n` symbols that fall into `k` clusters in turn."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    common, cluster = rng.normal(0.0004, 0.01, (rows, 1)), rng.normal(0, 0.008, (rows, k))
+    home = np.arange(n) % k
+    noise = rng.normal(0.0005, 0.01, (rows, n)) * rng.uniform(0.5, 2.0, n)
+    values = common * rng.uniform(0.5, 1.5, n) + cluster[:, home] + noise
+    symbols = tuple(f"S{i:03d}" for i in range(n))
+    days = np.datetime64("2020-01-01") + np.arange(rows)
+    groups = {
+        c + 1: tuple(s for s, h in zip(symbols, home, strict=True) if h == c) for c in range(k)
+    }
+    return Returns(frozen_dates(days), symbols, frozen_array(values)), groups
+
+
+def make_parameters(
+    symbol_cap: float = 1.0,
+    cluster_cap: float = 1.0,
+    *,
+    rule: str = "stop",
+    fallback: tuple[Cell, ...] = (),
+    **more: float,
+) -> OptimizationParams:
+    """Return parameters with the same caps in every regime."""
+    regimes = ("quiet", "normal", "turbulent", "crisis")
+    return OptimizationParams.model_validate(
+        {
+            "symbol_caps": CapParams(**dict.fromkeys(regimes, symbol_cap)),
+            "cluster_caps": CapParams(**dict.fromkeys(regimes, cluster_cap)),
+            "infeasible_caps": rule,
+            "fallback": fallback,
+            **more,
+        }
+    )

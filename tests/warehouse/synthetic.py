@@ -1,0 +1,713 @@
+"""A small workspace that follows `docs/spec/records.md`, and can misbehave on request.
+
+Two sleeves of six symbols, walk-forward windows, two cells, their combination, one replay, one
+aborted intent, one failed outcome, one fallback, one relaxed cap. The numbers come from seeded
+prices and plain Python arithmetic, so that every relation between records holds; a defect is put
+in by changing drafts before they are sealed (a false record in a sound chain) or bytes afterwards
+(a broken chain).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ledger.blobs import BlobStore
+from ledger.canonical import dumps
+from ledger.checkpoint import Checkpoint, sign_checkpoint
+from ledger.digest import Digest, sha256
+from ledger.keys import SigningKey
+from ledger.merkle import tree_root
+from ledger.record import Draft, Record, parse_record, seal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+ORIGIN = "example.org/synthetic"
+START = datetime(2026, 11, 21, 4, 0, 0, tzinfo=UTC)
+FIRST_DAY = date(2025, 1, 1)
+CELLS = (("custom", "hrp"), ("skfolio", "min_variance"))
+SLEEVES = {
+    "stocks": ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF"),
+    "crypto": ("BTC", "ETH", "LTC", "SOL", "XMR", "XRP"),
+}
+PERIODS = 365
+TRAIN_DAYS = 20
+TEST_DAYS = 5
+RATE = 0.0006
+KEY = SigningKey(ORIGIN, bytes(32))
+COMMIT = "4f2a91c0de4f2a91c0de4f2a91c0de4f2a91c0de"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there is of everything."""
+
+    windows: int = 3
+    symbols: int = 6
+    runs: int = 1
+    cells: tuple[tuple[str, str], ...] = CELLS
+
+
+@dataclass(slots=True)
+class Story:
+    """Drafts in the order of the ledger, and the results recorded so far."""
+
+    run_id: str = ""
+    drafts: list[Draft] = field(default_factory=list)
+    results: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    pending: dict[str, dict[str, str]] = field(default_factory=dict)
+    first: int = 0
+
+    def add(self, type_: str, step: str, id_: str, **fields: Any) -> None:
+        """Append one draft of the current run."""
+        self.drafts.append(
+            Draft(type=type_, run_id=self.run_id, step=step, id=id_, actor="quant@desk", **fields)
+        )
+
+    def open(self, run_id: str, kind: str, profile: str, **environment: Any) -> None:
+        """Open a run."""
+        self.run_id, self.first = run_id, len(self.drafts)
+        data = {
+            "kind": kind,
+            "profile": profile,
+            "sleeves": sorted(SLEEVES),
+            "manifest_sha256": digest_of(f"manifest of {profile}"),
+            "seed": 42,
+            "environment": {
+                "commit": COMMIT,
+                "dirty": False,
+                "untracked": {},
+                "lock_sha256": digest_of("lock"),
+                "python": "3.12.1",
+                "platform": "Linux-x86_64-2.36",
+                "processor": "Xeon",
+                "packages": {"numpy": "2.4.6", "skfolio": "1.12.2"},
+                "blas": ["openblas 0.3.30"],
+                "threads": {"openblas": 1},
+                **environment,
+            },
+        }
+        inputs = {"lock": digest_of("lock")}
+        if environment.get("dirty"):
+            inputs["diff"] = digest_of("diff")
+        self.add("run", "run", f"{run_id}/open", status="open", inputs=inputs, data=data)
+
+    def close(self, status: str = "ok") -> None:
+        """Close the run with its counts."""
+        mine = self.drafts[self.first :]
+        data = {
+            "intents": sum(draft.type == "intent" for draft in mine),
+            "outcomes": sum(draft.type == "outcome" for draft in mine),
+            "first_seq": self.first + 1,
+            "last_seq": len(self.drafts),
+            "error": None,
+            "observed": {"recording_seconds": 0.01},
+        }
+        self.add("run", "run", f"{self.run_id}/close", status=status, data=data)
+
+    def intend(
+        self, step: str, ordinal: str, *, snapshot: str | None = None, attempt: int = 1, **data: Any
+    ) -> str:
+        """Record an intent and return its id."""
+        id_ = f"{self.run_id}/{step}/{ordinal}/{attempt}"
+        upstream = data.pop("upstream", {})
+        body = {
+            "stage": f"{step}@1",
+            "as_of": None,
+            "window": None,
+            "cell": None,
+            "params": {},
+            "slice": None,
+            "upstream": dict(sorted(upstream.items())),
+            "seed": 42,
+            **data,
+        }
+        self.pending[id_] = upstream
+        inputs = {} if snapshot is None else {"snapshot": Digest(snapshot)}
+        self.add("intent", step, id_, inputs=inputs, data=body)
+        return id_
+
+    def conclude(self, id_: str, result: Any, **outputs: str) -> Any:
+        """Record a successful outcome; results beyond 24,000 bytes go to a blob."""
+        encoded = dumps(result)
+        digest = sha256(encoded)
+        data: dict[str, Any] = {
+            "upstream_sha256": self._used(id_),
+            "result_sha256": digest,
+            "observed": {"seconds": 0.25},
+        }
+        named = {role: Digest(name) for role, name in outputs.items()}
+        if len(encoded) > 24_000:
+            named["result"] = digest
+        else:
+            data["result"] = result
+        self.add("outcome", id_.split("/")[1], id_, status="ok", outputs=named, data=data)
+        self.results[id_] = result, digest
+        return result
+
+    def fail(self, id_: str, status: str, error: dict[str, str]) -> None:
+        """Record a failed or aborted outcome."""
+        data = {"upstream_sha256": {}, "error": error}
+        self.add("outcome", id_.split("/")[1], id_, status=status, data=data)
+
+    def _used(self, id_: str) -> dict[str, str]:
+        used = {}
+        for role, name in sorted(self.pending[id_].items()):
+            if name.endswith("*"):
+                found = [
+                    self.results[key][1]
+                    for key in sorted(self.results)
+                    if key.startswith(name[:-1])
+                ]
+                used[role] = sha256(dumps(found))
+            else:
+                used[role] = self.results[name][1]
+        return used
+
+
+def digest_of(text: str) -> Digest:
+    """Return the digest of a text: a stand-in for a blob nobody reads."""
+    return sha256(text.encode())
+
+
+def day(number: int) -> str:
+    """Return the day of that number; the market is open every day."""
+    return (FIRST_DAY + timedelta(days=number)).isoformat()
+
+
+def make_returns(sleeve: str, symbols: tuple[str, ...], days: int) -> dict[str, list[float]]:
+    """Return seeded daily returns of each symbol."""
+    seed = int(digest_of(sleeve)[:8], 16)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    return {s: [float(x) for x in generator.normal(0.0005, 0.02, days)] for s in symbols}
+
+
+def tell(size: Size = Size()) -> Story:  # noqa: B008 - frozen
+    """Return the whole story: backtests, a replay, an aborted run, a failed decision."""
+    story = Story()
+    genesis = {"format": "assay-ledger/1", "origin": ORIGIN, "segment": 65536, "vkey": KEY.verify_key.text}
+    story.drafts.append(Draft(type="genesis", run_id="", step="", id="", data=genesis))
+    for number in range(size.runs):
+        _backtest(story, f"2026112{number}T040000Z-demo" if size.runs < 9 else f"r{number:04d}", size)
+    decided = f"{story.run_id}/optimize/stocks.custom.hrp.0000/1"
+    _replay(story, decided)
+    _crashed(story)
+    return story
+
+
+def _backtest(story: Story, run_id: str, size: Size) -> None:
+    story.open(run_id, "backtest", "demo")
+    navs = {}
+    for sleeve, names in SLEEVES.items():
+        symbols = _enough(names, size.symbols)
+        navs[sleeve] = _walk(story, sleeve, symbols, size)
+    _combine(story, navs, size)
+    story.close()
+
+
+def _enough(names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    return names[:count] + tuple(f"Z{i:03d}" for i in range(count - len(names)))
+
+
+def _walk(
+    story: Story, sleeve: str, symbols: tuple[str, ...], size: Size
+) -> dict[str, list[tuple[str, float]]]:
+    """Record the walk-forward of one sleeve and return the NAV by day of each cell."""
+    days = TRAIN_DAYS + TEST_DAYS * size.windows
+    returns = make_returns(sleeve, symbols, days)
+    snapshot = digest_of(f"snapshot of {sleeve}")
+    id_ = story.intend("ingest", sleeve, sleeve=sleeve, params={"source": {"kind": "sample"}},
+                       snapshot=snapshot)
+    story.conclude(
+        id_,
+        {
+            "source": "sample", "symbols": list(symbols), "first_date": day(0),
+            "last_date": day(days - 1), "rows": days, "bars": days * len(symbols),
+            "fields": ["close"], "price_field": "close",
+            "logical_sha256": digest_of(f"values of {sleeve}"),
+            "periods_per_year": PERIODS, "calendar": "24x7",
+        },
+        snapshot=snapshot,
+    )  # fmt: skip
+    books = {cell: _Book() for cell in size.cells}
+    for window in range(size.windows):
+        _decide_window(story, sleeve, symbols, returns, window, books)
+    for cell, book in books.items():
+        _record_measure(story, sleeve, cell, book)
+    return {".".join(cell): list(zip(book.days, book.navs, strict=True)) for cell, book in books.items()}
+
+
+@dataclass(slots=True)
+class _Book:
+    """What a cell holds and has earned."""
+
+    cash: float = 1.0
+    positions: dict[str, float] = field(default_factory=dict)
+    last: str | None = None
+    days: list[str] = field(default_factory=list)
+    gross: list[float] = field(default_factory=list)
+    net: list[float] = field(default_factory=list)
+    navs: list[float] = field(default_factory=list)
+    turnover: list[float] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+
+    @property
+    def nav(self) -> float:
+        return self.cash + sum(self.positions[s] for s in sorted(self.positions))
+
+
+def _frame(window: int) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """Return the row of the first test day, the window and the slice of a decision."""
+    at = TRAIN_DAYS + TEST_DAYS * window
+    dates = {
+        "ordinal": window,
+        "train_first": day(at - TRAIN_DAYS),
+        "train_last": day(at - 1),
+        "test_first": day(at),
+        "test_last": day(at + TEST_DAYS - 1),
+    }
+    rows = {"field": "close", "first": day(at - TRAIN_DAYS), "last": day(at - 1),
+            "rows": TRAIN_DAYS, "columns": 6, "sha256": digest_of(f"slice {window}")}  # fmt: skip
+    return at, dates, rows
+
+
+def _decide_window(
+    story: Story,
+    sleeve: str,
+    symbols: tuple[str, ...],
+    returns: dict[str, list[float]],
+    window: int,
+    books: dict[tuple[str, str], _Book],
+) -> None:
+    at, dates, rows = _frame(window)
+    common = {"sleeve": sleeve, "as_of": day(at - 1), "window": dates, "slice": rows,
+              "snapshot": digest_of(f"snapshot of {sleeve}")}  # fmt: skip
+    ordinal = f"{sleeve}.{window:04d}"
+    health = story.intend("assess", ordinal, params={"lookback_days": TRAIN_DAYS}, **common)
+    story.conclude(health, _health(symbols, day(at - 1)))
+    regime = story.intend("detect", ordinal, params={"recent_days": 5}, upstream={"health": health}, **common)
+    story.conclude(regime, _regime(day(at - 1), window))
+    chosen = story.intend("select", ordinal, params={"top_per_cluster": 2, "periods_per_year": PERIODS},
+                          upstream={"health": health}, **common)
+    selection = story.conclude(chosen, _selection(symbols, day(at - 1)))
+    for cell, book in books.items():
+        named = {**common, "cell": {"engine": cell[0], "risk_profile": cell[1]}}
+        label = f"{sleeve}.{'.'.join(cell)}.{window:04d}"
+        solve = story.intend("optimize", label, params={"l2_penalty": 0.0, "periods_per_year": PERIODS},
+                             upstream={"regime": regime, "selection": chosen}, **named)
+        weights = _solution(selection, cell, day(at - 1), window)
+        story.conclude(solve, weights)
+        _trade(story, label, named, solve, weights["weights"], returns, at, book)
+
+
+def _trade(
+    story: Story,
+    label: str,
+    named: dict[str, Any],
+    solve: str,
+    targets: dict[str, float],
+    returns: dict[str, list[float]],
+    at: int,
+    book: _Book,
+) -> None:
+    """Record rebalance and simulate of one window and move the book through it."""
+    upstream = {"weights": solve} | ({"holdings": book.last} if book.last else {})
+    params = {"slippage_bps": 5.0, "commission_bps": 1.0}
+    trades = story.intend("rebalance", label, params=params, upstream=upstream, **named)
+    moved = _rebalance(book, targets, named["as_of"])
+    story.conclude(trades, moved)
+    upstream = {"trades": trades} | ({"holdings": book.last} if book.last else {})
+    run = story.intend("simulate", label, params=params, upstream=upstream, **named)
+    story.conclude(run, _simulate(book, targets, returns, at, moved["turnover_one_way"]))
+    book.last = run
+
+
+def _health(symbols: tuple[str, ...], as_of: str) -> dict[str, Any]:
+    rows = [
+        {"symbol": s, "status": "ok", "bars": TRAIN_DAYS, "expected": TRAIN_DAYS, "missing": 0,
+         "largest_gap": 0, "tolerated": 0, "last_date": as_of, "stale": 0, "deviation": 0.02,
+         "largest_return": 0.05, "reasons": []}
+        for s in symbols
+    ]  # fmt: skip
+    return {"as_of": as_of, "strict": True, "gate": "open", "counts": {"ok": len(rows)}, "symbols": rows}
+
+
+def _regime(as_of: str, window: int) -> dict[str, Any]:
+    components = [
+        {"name": "volatility_ratio", "value": 1.25, "null_percentile": 0.6, "weight": 0.5,
+         "accepted": True, "note": None},
+        {"name": "hmm", "value": None, "null_percentile": None, "weight": 0.0, "accepted": False,
+         "note": "states too close"},
+    ]  # fmt: skip
+    name = "turbulent" if window % 3 == 1 else "normal"
+    return {"as_of": as_of, "regime": name, "score": 0.5, "observations": 19, "components": components}
+
+
+def _selection(symbols: tuple[str, ...], as_of: str) -> dict[str, Any]:
+    features = [
+        {"symbol": s, "momentum": 0.01 * i, "volatility": 0.3, "entropy": 0.9, "hurst": 0.5,
+         "efficiency": 0.1 + 0.01 * i}
+        for i, s in enumerate(symbols)
+    ]  # fmt: skip
+    vetoed = symbols[-1]
+    verdicts = [
+        {"symbol": s, "rule": rule, "value": 0.9 if s != vetoed else 0.999, "limit": 0.99,
+         "passed": s != vetoed}
+        for s in symbols for rule in ("entropy", "volatility")
+    ]  # fmt: skip
+    kept = symbols[:-1]
+    scores = [{"symbol": s, "score": 1.0 - 0.1 * i, "rank": i + 1} for i, s in enumerate(kept)]
+    clusters = [{"cluster": 1, "symbols": list(kept[:2])}, {"cluster": 2, "symbols": list(kept[2:])}]
+    return {
+        "as_of": as_of, "universe": list(symbols), "features": features, "verdicts": verdicts,
+        "relaxed": False, "scores": scores, "clusters": clusters,
+        "clusters_sha256": sha256(dumps(clusters)), "selected": list(kept[:4]),
+    }  # fmt: skip
+
+
+def _solution(selection: dict[str, Any], cell: tuple[str, str], as_of: str, window: int) -> dict[str, Any]:
+    chosen = selection["selected"]
+    raw = [1.0 + 0.1 * ((i + window) % 3) for i in range(len(chosen))]
+    weights = {s: x / sum(raw) for s, x in zip(chosen, raw, strict=True)}
+    fell = cell[0] == "skfolio" and window == 1
+    relaxed = window == 2
+    actual = {"engine": "custom", "risk_profile": cell[1]} if fell else None
+    requested = {"engine": cell[0], "risk_profile": cell[1]}
+    cap = 0.35 if relaxed else 0.30
+    constraints = [_constraint("budget", "total", math.fsum(weights.values()), 1.0)]
+    constraints += [_constraint("symbol_cap", s, w, cap) for s, w in weights.items()]
+    fallbacks = [{**requested, "status": "infeasible", "reason": "no feasible point"}] if fell else []
+    return {
+        "as_of": as_of, "requested": requested, "actual": actual or requested,
+        "status": "optimal", "objective": 0.01, "iterations": 12,
+        "residuals": {"primal": 1e-9, "dual": 2e-9}, "weights": weights, "cash": 0.0,
+        "caps": {"regime": "normal", "symbol_cap": cap, "cluster_cap": 1.0,
+                 "symbol_cap_requested": 0.30, "cluster_cap_requested": 1.0,
+                 "rule": "relax" if relaxed else "none"},
+        "constraints": constraints, "dropped": [], "fallbacks": fallbacks,
+        "slice_sha256": digest_of(f"chosen {as_of}"),
+    }  # fmt: skip
+
+
+def _constraint(kind: str, name: str, value: float, limit: float) -> dict[str, Any]:
+    slack = limit - value
+    return {"kind": kind, "name": name, "value": value, "limit": limit, "slack": slack,
+            "binding": abs(slack) < 1e-6}  # fmt: skip
+
+
+def _rebalance(book: _Book, targets: dict[str, float], as_of: str) -> dict[str, Any]:
+    nav = book.nav
+    held = {s: v / nav for s, v in sorted(book.positions.items())}
+    changes = {s: targets.get(s, 0.0) - held.get(s, 0.0) for s in sorted({*targets, *held})}
+    cash_change = (1.0 - math.fsum(targets.values())) - book.cash / nav
+    turnover = (math.fsum(abs(x) for x in changes.values()) + abs(cash_change)) / 2
+    trades = [
+        {"symbol": s, "side": "buy" if x > 0 else "sell", "weight": x, "value": x * nav}
+        for s, x in changes.items() if x != 0
+    ]  # fmt: skip
+    return {
+        "as_of": as_of, "nav": nav, "cash_weight": book.cash / nav, "holdings": held,
+        "targets": targets, "trades": trades, "turnover_one_way": turnover,
+        "largest_drift": max(abs(x) for x in changes.values()), "urgency": "rebalance",
+    }  # fmt: skip
+
+
+def _simulate(
+    book: _Book, targets: dict[str, float], returns: dict[str, list[float]], at: int, turnover: float
+) -> dict[str, Any]:
+    start = book.nav
+    held = {s: v / start for s, v in book.positions.items()}
+    traded = math.fsum(abs(targets.get(s, 0.0) - held.get(s, 0.0)) for s in {*targets, *held})
+    positions = {s: w * start for s, w in targets.items()}
+    cash = start - math.fsum(positions.values())
+    out: dict[str, list[Any]] = {"dates": [], "gross": [], "net": [], "nav": [], "costs": []}
+    nav = start
+    for row in range(at, at + TEST_DAYS):
+        cost = RATE * traded if row == at else 0.0
+        earned = math.fsum(positions[s] * returns[s][row] for s in positions)
+        positions = {s: v * (1 + returns[s][row]) for s, v in positions.items()}
+        cash -= cost * nav
+        gross = earned / nav
+        nav *= 1 + (gross - cost)
+        for name, value in zip(out, (day(row), gross, gross - cost, nav, cost), strict=True):
+            out[name].append(value)
+    book.cash, book.positions = nav - math.fsum(positions.values()), positions
+    book.days += out["dates"]
+    book.gross += out["gross"]
+    book.net += out["net"]
+    book.navs += out["nav"]
+    book.turnover.append(turnover)
+    book.costs.append(math.fsum(out["costs"]))
+    return {
+        "first_date": out["dates"][0], "last_date": out["dates"][-1], "dates": out["dates"],
+        "gross_returns": out["gross"], "net_returns": out["net"], "nav": out["nav"],
+        "nav_start": start, "nav_end": book.nav, "turnover_one_way": turnover,
+        "slippage_cost": RATE * traded * 5 / 6, "commission_cost": RATE * traded / 6,
+        "costs": out["costs"],
+        "holdings_end": {"cash": book.cash, "positions": book.positions},
+        "liquidated_at": None, "leavers": [], "missing_bars": [],
+    }  # fmt: skip
+
+
+def metrics_of(returns: list[float], periods: int = PERIODS) -> dict[str, float | None]:
+    """Return the metrics of a return series, written once more in plain Python."""
+    count = len(returns)
+    mean = math.fsum(returns) / count
+    deviation = math.sqrt(math.fsum((x - mean) ** 2 for x in returns) / (count - 1))
+    downside = math.sqrt(math.fsum(min(x, 0.0) ** 2 for x in returns) / count)
+    growth, peak, worst = 1.0, 1.0, 0.0
+    for x in returns:
+        growth *= 1 + x
+        peak = max(peak, growth)
+        worst = max(worst, 1 - growth / peak)
+    annual = growth ** (periods / count) - 1 if count >= periods else None
+    ascending = sorted(returns)
+    mass = count / 20
+    shares = [min(max(mass - i, 0.0), 1.0) for i in range(count)]
+    return {
+        "total_return": growth - 1,
+        "annual_return": annual,
+        "volatility": deviation * math.sqrt(periods),
+        "sharpe": mean / deviation * math.sqrt(periods) if deviation else None,
+        "sortino": mean / downside * math.sqrt(periods) if downside else None,
+        "calmar": annual / worst if annual is not None and worst else None,
+        "max_drawdown": worst,
+        "var_95": -ascending[math.ceil(mass) - 1],
+        "cvar_95": -math.fsum(s * x for s, x in zip(shares, ascending, strict=True)) / mass,
+    }
+
+
+def _record_measure(story: Story, sleeve: str, cell: tuple[str, str], book: _Book) -> None:
+    label = f"{sleeve}.{'.'.join(cell)}"
+    prefix = f"{story.run_id}/simulate/{label}.*"
+    id_ = story.intend(
+        "measure", label, sleeve=sleeve, cell={"engine": cell[0], "risk_profile": cell[1]},
+        params={"periods_per_year": PERIODS}, upstream={"simulations": prefix},
+    )  # fmt: skip
+    story.conclude(
+        id_,
+        {
+            "series": "stitched", "first_date": book.days[0], "last_date": book.days[-1],
+            "days": len(book.days), "periods_per_year": PERIODS,
+            "gross": metrics_of(book.gross), "net": metrics_of(book.net),
+            "turnover_one_way_total": math.fsum(book.turnover),
+            "costs_total": math.fsum(book.costs), "liquidated_at": None,
+        },
+    )  # fmt: skip
+
+
+def _combine(story: Story, navs: dict[str, dict[str, list[tuple[str, float]]]], size: Size) -> None:
+    """Record the meta-portfolio: sleeves as assets, weighed, traded, flattened."""
+    engine, profile = size.cells[0]
+    label = f"{engine}.{profile}"
+    snapshot = digest_of("snapshot of meta")
+    series = {f"sleeve.{s}": f"{story.run_id}/simulate/{s}.{label}.*" for s in SLEEVES}
+    composed = story.intend("compose", "meta", sleeve="meta", params={"sleeve_cap": 0.95}, upstream=series)
+    dates = [d for d, _ in navs["stocks"][label]]
+    story.conclude(
+        composed,
+        {
+            "sleeves": [
+                {"sleeve": s, "requested": {"engine": engine, "risk_profile": profile},
+                 "used": {"engine": engine, "risk_profile": profile}, "proxy": False, "reason": None}
+                for s in sorted(SLEEVES)
+            ],
+            "dropped": [], "first_date": dates[0], "last_date": dates[-1], "rows": len(dates),
+            "calendar": "24x7", "periods_per_year": PERIODS,
+            "logical_sha256": digest_of("values of meta"),
+        },
+        snapshot=snapshot,
+    )  # fmt: skip
+    _weigh_sleeves(story, navs, (engine, profile), dates)
+
+
+def _weigh_sleeves(
+    story: Story,
+    navs: dict[str, dict[str, list[tuple[str, float]]]],
+    cell: tuple[str, str],
+    dates: list[str],
+) -> None:
+    label = ".".join(cell)
+    paths = {s: [1.0, *(nav for _, nav in navs[s][label])] for s in sorted(SLEEVES)}
+    returns = {s: [b / a - 1 for a, b in zip(p, p[1:], strict=False)] for s, p in paths.items()}
+    padded = {s: [0.0] * TRAIN_DAYS + r for s, r in returns.items()}
+    book = _Book()
+    for window in range(1, len(dates) // TEST_DAYS):
+        at, frame, rows = _frame(window)
+        named = {"sleeve": "meta", "as_of": day(at - 1), "window": frame, "slice": rows,
+                 "snapshot": digest_of("snapshot of meta"),
+                 "cell": {"engine": cell[0], "risk_profile": cell[1]}}  # fmt: skip
+        regime = story.intend("detect", f"meta.{window:04d}", params={"recent_days": 5},
+                              **{k: v for k, v in named.items() if k != "cell"})  # fmt: skip
+        story.conclude(regime, _regime(day(at - 1), window))
+        ordinal = f"meta.{label}.{window:04d}"
+        solve = story.intend("optimize", ordinal, params={"sleeve_cap": 0.95},
+                             upstream={"regime": regime}, **named)  # fmt: skip
+        weights = {"crypto": 0.4, "stocks": 0.6}
+        caps = {"regime": "normal", "symbol_cap": 0.95, "cluster_cap": 1.0,
+                "symbol_cap_requested": 0.95, "cluster_cap_requested": 1.0, "rule": "none"}  # fmt: skip
+        solved = _solution({"selected": ["crypto", "stocks"]}, cell, day(at - 1), 0)
+        constraints = [_constraint("symbol_cap", s, w, 0.95) for s, w in weights.items()]
+        story.conclude(solve, {**solved, "weights": weights, "caps": caps, "constraints": constraints})
+        _trade(story, ordinal, named, solve, weights, padded, at, book)
+        _record_flattening(story, ordinal, named, solve, weights, label, window)
+    if book.days:
+        _record_measure(story, "meta", cell, book)
+
+
+def _record_flattening(
+    story: Story,
+    ordinal: str,
+    named: dict[str, Any],
+    solve: str,
+    weights: dict[str, float],
+    label: str,
+    window: int,
+) -> None:
+    below = {s: f"{story.run_id}/optimize/{s}.{label}.{window:04d}/1" for s in sorted(weights)}
+    upstream = {"weights": solve, **{f"sleeve.{s}": id_ for s, id_ in below.items()}}
+    id_ = story.intend("flatten", ordinal, upstream=upstream, **named)
+    rows = []
+    for sleeve, part in sorted(weights.items()):
+        for symbol, weight in sorted(story.results[below[sleeve]][0]["weights"].items()):
+            rows.append(
+                {"symbol": symbol, "net": part * weight, "gross": part * weight,
+                 "paths": [{"sleeve": sleeve, "sleeve_weight": part, "weight": weight}]}
+            )  # fmt: skip
+    rows.sort(key=lambda row: str(row["symbol"]))
+    total = math.fsum(float(row["net"]) for row in rows)  # type: ignore[arg-type]
+    story.conclude(
+        id_,
+        {"as_of": named["as_of"], "weights": rows, "cash": 0.0, "net_total": total,
+         "gross_total": total, "net_expected": 1.0, "gross_expected": 1.0, "conserved": True},
+    )  # fmt: skip
+
+
+def _replay(story: Story, decided: str) -> None:
+    story.open("20261125T040000Z-replay", "replay", "demo")
+    id_ = story.intend("replay", "0000", sleeve="stocks", params={"decision_id": decided},
+                       upstream={"decision": decided})  # fmt: skip
+    expected = story.results[decided][1]
+    story.conclude(
+        id_,
+        {"decision_id": decided, "verdict": "exact", "first_difference": None,
+         "expected_sha256": expected, "found_sha256": expected, "environment_differences": []},
+    )  # fmt: skip
+    story.close()
+
+
+def _crashed(story: Story) -> None:
+    """A dirty run in which one decision failed, one was aborted and one never ended."""
+    story.open("20261126T040000Z-demo", "backtest", "demo", dirty=True, python="3.13.0",
+               untracked={"notes.txt": digest_of("notes")})  # fmt: skip
+    at, dates, rows = _frame(0)
+    named = {"sleeve": "stocks", "as_of": day(at - 1), "window": dates, "slice": rows,
+             "snapshot": digest_of("snapshot of stocks")}  # fmt: skip
+    error = {"code": "E0240", "what": "no engine found weights", "where": "window 0",
+             "why": "infeasible", "fix": "relax"}  # fmt: skip
+    cell = {"cell": {"engine": "custom", "risk_profile": "hrp"}}
+    failed = story.intend("optimize", "stocks.custom.hrp.0000", **named, **cell)
+    story.fail(failed, "failed", error)
+    aborted = story.intend("assess", "stocks.0000", **named)
+    story.fail(aborted, "aborted", {"what": "the process of this run ended"})
+    story.intend("detect", "stocks.0000", **named)
+
+
+def write_workspace(
+    root: Path,
+    story: Story | None = None,
+    *,
+    change: Callable[[list[Draft]], Iterable[Draft]] | None = None,
+    checkpoint_at: Iterable[int] | None = None,
+) -> Path:
+    """Write `story` as the workspace `root/.assay` and return its path.
+
+    Parameters
+    ----------
+    change : callable, optional
+        Gets the drafts and returns those that are sealed: where a defect is put in.
+    checkpoint_at : iterable of int, optional
+        Sizes at which a checkpoint is signed; after every closing record if absent.
+    """
+    told = story or tell()
+    workspace = root / ".assay"
+    drafts = list(told.drafts if change is None else change(told.drafts))
+    lines, hashes = seal_all(drafts)
+    ledger = workspace / "ledger"
+    (ledger / "checkpoints").mkdir(parents=True)
+    (ledger / "audit.jsonl").write_bytes(b"".join(lines))
+    blobs = BlobStore(workspace / "blobs")
+    for result, _ in told.results.values():
+        if len(encoded := dumps(result)) > 24_000:
+            blobs.put(encoded)
+    closings = [i + 1 for i, draft in enumerate(drafts) if draft.id.endswith("/close")]
+    for size in closings if checkpoint_at is None else checkpoint_at:
+        root_hash = Digest(tree_root(hashes[:size]).hex())
+        signed = sign_checkpoint(Checkpoint(ORIGIN, size, root_hash), KEY)
+        (ledger / "checkpoints" / f"{size:012d}").write_bytes(signed.note)
+    return workspace
+
+
+def seal_all(drafts: Iterable[Draft]) -> tuple[list[bytes], list[bytes]]:
+    """Return the lines of `drafts` and their hashes as bytes."""
+    lines, hashes, head = [], [], Digest("0" * 64)
+    for seq, draft in enumerate(drafts):
+        ts = (START + timedelta(milliseconds=250 * seq)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        line, head = seal(draft, seq=seq, ts=ts, prev_hash=head)
+        lines.append(line)
+        hashes.append(bytes.fromhex(head))
+    return lines, hashes
+
+
+def changed(drafts: list[Draft], id_: str, type_: str, edit: Callable[[Any], None]) -> list[Draft]:
+    """Return the drafts with the data of one of them edited (on a copy).
+
+    All digests downstream are made to fit again, so that only the edited fact is wrong.
+    """
+    hits = [i for i, draft in enumerate(drafts) if (draft.id, draft.type) == (id_, type_)]
+    assert len(hits) == 1, f"{len(hits)} drafts {type_} {id_}"
+    out = list(drafts)
+    data = copy.deepcopy(dict(out[hits[0]].data))
+    edit(data)
+    out[hits[0]] = replace(out[hits[0]], data=data)
+    return relinked(out)
+
+
+def relinked(drafts: list[Draft]) -> list[Draft]:
+    """Return the drafts with every digest of a result computed again."""
+    digests: dict[str, Digest] = {}
+    upstream: dict[str, dict[str, str]] = {}
+    out = []
+    for draft in drafts:
+        data = dict(draft.data)
+        if draft.type == "intent":
+            upstream[draft.id] = data["upstream"]  # type: ignore[assignment]
+        if draft.type == "outcome" and "result_sha256" in data:
+            if "result" in data:
+                data["result_sha256"] = sha256(dumps(data["result"]))
+            digests[draft.id] = data["result_sha256"]  # type: ignore[assignment]
+            data["upstream_sha256"] = {
+                role: _digest_of_upstream(name, digests)
+                for role, name in sorted(upstream[draft.id].items())
+            }
+        out.append(replace(draft, data=data))
+    return out
+
+
+def _digest_of_upstream(name: str, digests: dict[str, Digest]) -> Digest:
+    if not name.endswith("*"):
+        return digests[name]
+    return sha256(dumps([digests[id_] for id_ in sorted(digests) if id_.startswith(name[:-1])]))
+
+
+def records_of(workspace: Path) -> list[Record]:
+    """Return the records of a workspace."""
+    content = (workspace / "ledger" / "audit.jsonl").read_bytes()
+    return [parse_record(line) for line in content.splitlines(keepends=True)]

@@ -1,0 +1,273 @@
+"""Copies verified records from the ledger into the raw tables.
+
+One pass over the ledger: the lines that are loaded already are compared by one digest with what
+was loaded, the others are checked (`warehouse.chain`) and added, all in one transaction. A crash
+leaves the tables as they were.
+
+Invariants
+----------
+1. `raw.records` holds exactly the first n lines of the ledger, byte for byte, for some n.
+2. Loading twice adds nothing the second time.
+3. A ledger that no longer begins with the loaded lines is refused: the warehouse is then a witness
+   of another history, and is not overwritten unless the caller says so (`build --rebuild`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from ledger.blobs import BlobMissingError, BlobStore
+from ledger.checkpoint import open_checkpoint
+from ledger.digest import ZERO, Digest
+from ledger.keys import VerifyKey
+from ledger.segments import LineReader, list_segments, open_segment, read_genesis
+from warehouse.chain import check_lines
+from warehouse.errors import EvidenceAlteredError, HistoryDiffersError, NothingToBuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BATCH_BYTES = 32 << 20
+
+_INSERT = """
+insert into raw.records
+select unnest(record), line
+from (
+    select
+        line,
+        from_json(line, '{"seq": "BIGINT", "ts": "VARCHAR", "type": "VARCHAR", "run_id": "VARCHAR",
+            "step": "VARCHAR", "id": "VARCHAR", "status": "VARCHAR", "actor": "VARCHAR",
+            "inputs": "JSON", "outputs": "JSON", "prev_hash": "VARCHAR", "hash": "VARCHAR"}'
+        ) as record
+    from read_csv(
+        ?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '',
+        header = false, auto_detect = false, max_line_size = 1048576
+    )
+)
+"""
+
+_DOCUMENTS = """
+select distinct digest, role from (
+    select outputs ->> 'result' as digest, 'result' as role
+    from raw.records where type = 'outcome' and outputs is not null
+    union all
+    select inputs ->> 'manifest', 'manifest'
+    from raw.records where type = 'run' and inputs is not null
+)
+where digest is not null and digest not in (select sha256 from raw.documents)
+order by digest
+"""
+
+_REDACTED = "select line from raw.records where type = 'redaction'"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What a load did.
+
+    Attributes
+    ----------
+    added : int
+        Records added by this load.
+    through_seq : int
+        Seq of the last record loaded.
+    through_hash : str
+        Its hash.
+    """
+
+    added: int
+    through_seq: int
+    through_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What the tables held before: number of lines, hash of the last, digest of all bytes."""
+
+    count: int
+    head: str
+    sha256: str
+    number: int
+
+
+def load(database: Path, workspace: Path) -> LoadResult:
+    """Bring the raw tables of `database` up to the end of the ledger of `workspace`.
+
+    Parameters
+    ----------
+    database : Path
+        DuckDB file; made if absent. No other process may have it open.
+    workspace : Path
+        The folder `.assay`.
+
+    Raises
+    ------
+    NothingToBuildError
+        If there is no ledger or it has no record.
+    EvidenceAlteredError
+        If a record, a checkpoint or a named blob is not what was written.
+    HistoryDiffersError
+        If the ledger does not begin with the records that were loaded before.
+    """
+    if not list_segments(workspace / "ledger"):
+        raise NothingToBuildError(
+            "no ledger in the workspace",
+            where=str(workspace / "ledger"),
+            why="everything in the warehouse is derived from the ledger",
+            fix="run `assay run` first, or name another workspace with `assay -C DIR`",
+        )
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(files("warehouse").joinpath("raw.sql").read_text(encoding="utf-8"))
+        connection.begin()
+        result = _add_records(connection, workspace / "ledger", database.with_suffix(".incoming"))
+        _add_documents(connection, BlobStore(workspace / "blobs"))
+        _replace_checkpoints(connection, workspace / "ledger")
+        connection.commit()
+    return result
+
+
+def _add_records(
+    connection: duckdb.DuckDBPyConnection, ledger: Path, incoming: Path
+) -> LoadResult:
+    before = _loaded(connection)
+    digest = hashlib.sha256()
+    lines = _lines(ledger, digest)
+    _pass_over(connection, before, lines, digest, ledger)
+    head, count = before.head, before.count
+    for batch in _batches(lines):
+        head = check_lines(batch, count, head)
+        _insert(connection, batch, incoming)
+        count += len(batch)
+    if count == 0:
+        raise NothingToBuildError(
+            "the ledger has no record",
+            where=str(ledger),
+            why="everything in the warehouse is derived from records",
+            fix="run `assay run` first",
+        )
+    if count > before.count:
+        connection.execute(
+            "insert into raw.loads values (?, ?, ?, ?, ?)",
+            [before.number + 1, before.count, count - 1, head, digest.hexdigest()],
+        )
+    return LoadResult(count - before.count, count - 1, head)
+
+
+def _loaded(connection: duckdb.DuckDBPyConnection) -> _Loaded:
+    row = connection.execute(
+        "select through_seq + 1, through_hash, ledger_sha256, load_number "
+        "from raw.loads order by load_number desc limit 1"
+    ).fetchone()
+    return _Loaded(*row) if row else _Loaded(0, ZERO, hashlib.sha256().hexdigest(), 0)
+
+
+def _lines(ledger: Path, digest: hashlib._Hash) -> Iterator[bytes]:
+    """Yield the whole lines of the ledger without LF, each added to `digest`."""
+    for segment in list_segments(ledger):
+        with open_segment(segment) as stream:
+            for lines in LineReader(stream):
+                for line in lines:
+                    digest.update(line + b"\n")
+                    yield line
+
+
+def _pass_over(
+    connection: duckdb.DuckDBPyConnection,
+    before: _Loaded,
+    lines: Iterator[bytes],
+    digest: hashlib._Hash,
+    ledger: Path,
+) -> None:
+    """Consume the lines that are loaded already; refuse if they are not what was loaded."""
+    found = sum(1 for _ in itertools.islice(lines, before.count))
+    if found == before.count and digest.hexdigest() == before.sha256:
+        return
+    seq = _first_difference(connection, ledger)
+    raise HistoryDiffersError(
+        f"the ledger differs at seq {seq} from what the warehouse loaded earlier",
+        where=f"ledger, record {seq} ({found} of {before.count} loaded records are there)",
+        why="records are never changed or removed; one of the two was",
+        fix="run `assay verify`; if the ledger was rightly replaced, `assay build --rebuild`",
+    )
+
+
+def _first_difference(connection: duckdb.DuckDBPyConnection, ledger: Path) -> int:
+    stored = connection.cursor().execute("select line from raw.records order by seq")
+    seq = 0
+    for line in _lines(ledger, hashlib.sha256()):
+        row = stored.fetchone()
+        if row is None or row[0].encode() != line:
+            break
+        seq += 1
+    return seq
+
+
+def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, lines: list[bytes], incoming: Path
+) -> None:
+    """Insert checked lines through a file of exactly these bytes, the fastest way in."""
+    incoming.write_bytes(b"\n".join(lines) + b"\n")
+    try:
+        connection.execute(_INSERT, [str(incoming)])
+    except duckdb.Error as error:
+        raise EvidenceAlteredError(
+            "a line of the ledger has a right hash and is not a record",
+            where=str(error).partition("\n")[0],
+            why="a record is one JSON object with known fields",
+            fix="run `assay verify`, which names the record",
+        ) from error
+    finally:
+        incoming.unlink()
+
+
+def _add_documents(connection: duckdb.DuckDBPyConnection, blobs: BlobStore) -> None:
+    """Load the JSON blobs that records name as result or manifest and that are not loaded yet."""
+    wanted = connection.execute(_DOCUMENTS).fetchall()
+    redactions = connection.execute(_REDACTED).fetchall()
+    for digest, role in wanted:
+        try:
+            content = blobs.get(Digest(digest)).decode()
+        except BlobMissingError as error:
+            if any(digest in line for (line,) in redactions):
+                continue
+            raise EvidenceAlteredError(
+                f"the {role} {digest} is named by a record and missing",
+                where=error.where,
+                why="results too long for a line stand in blobs; without them the tables have holes",
+                fix=error.fix,
+            ) from error
+        connection.execute("insert into raw.documents values (?, ?, ?)", [digest, role, content])
+
+
+def _replace_checkpoints(connection: duckdb.DuckDBPyConnection, ledger: Path) -> None:
+    """Load every checkpoint on disk, each opened with the key that the genesis record pins."""
+    genesis = read_genesis(ledger)
+    key = VerifyKey.parse(genesis.vkey)
+    connection.execute("delete from raw.checkpoints")
+    for path in sorted((ledger / "checkpoints").glob("[0-9]*")):
+        checkpoint = open_checkpoint(path.read_bytes(), [key], origin=genesis.origin)
+        connection.execute(
+            "insert into raw.checkpoints values (?, ?, ?, ?)",
+            [checkpoint.size, checkpoint.origin, checkpoint.root, checkpoint.note.decode()],
+        )
