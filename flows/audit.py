@@ -147,9 +147,7 @@ def _differences(history: History, batch: Sequence[str]) -> list[str]:
         {
             line
             for run_id in runs
-            for line in compare(
-                cast("Payload", history.runs[run_id].data["environment"]), present
-            )
+            for line in compare(cast("Payload", history.runs[run_id].data["environment"]), present)
         }
     )
 

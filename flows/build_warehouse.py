@@ -10,8 +10,9 @@ from flows.session import recording
 from pipeline.records import Intent
 
 if TYPE_CHECKING:
-    from flows.settings import Settings
     from warehouse.build import BuildResult
+
+    from flows.settings import Settings
 
 
 def build_warehouse(settings: Settings, *, rebuild: bool = False) -> BuildResult:

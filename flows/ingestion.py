@@ -67,9 +67,7 @@ def check_prices(bars: Bars, profile: RunProfile) -> None:
         )
 
 
-def ingest(
-    session: Session, results: Results, name: str, profile: RunProfile, bars: Bars
-) -> Track:
+def ingest(session: Session, results: Results, name: str, profile: RunProfile, bars: Bars) -> Track:
     """Keep the bars of a sleeve as a blob, record them, and return the sleeve's track."""
     content = to_snapshot(bars)
     snapshot = session.recorder.blobs.put(content)
@@ -83,7 +81,7 @@ def ingest(
         profile=profile,
         panel=panel_of(bars, price_field),
         snapshot=snapshot,
-        field=price_field,
+        price_field=price_field,
         periods_per_year=cast("int", described["periods_per_year"]),
         decision_id=session.recorder.decision_id,
     )

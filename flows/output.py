@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from flows.errors import as_json, describe
 
@@ -115,7 +115,7 @@ class Progress:
         if not output.quiet and sys.stderr.isatty():
             self._bars = _rich_progress()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         """Start showing."""
         if self._bars is not None:
             self._bars.start()
@@ -162,7 +162,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return rows as text columns; numbers to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(line[i]) for line in [list(header), *cells]) for i in range(len(header))]
-    numeric = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(header))]
+    numeric = [
+        all(isinstance(row[i], int | float) or row[i] is None for row in rows)
+        for i in range(len(header))
+    ]
     lines = [list(header), ["-" * width for width in widths], *cells]
     return "\n".join(
         "  ".join(

@@ -1,7 +1,7 @@
 """Which decisions a window has, in which order, from which rows and earlier decisions.
 
-Planning names ids and rows and decides nothing. The windows of a cell (an engine and a risk profile)
-hang together by the holdings that they carry.
+Planning names ids and rows and decides nothing. The windows of a cell (an engine and a risk
+profile) hang together by the holdings that they carry.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from pipeline.values import Panel, Payload
 
 
+LAST_CLOSE_ROWS = 5
+"""Rows before the base date of a simulation: a held symbol without a bar on the base date is
+valued at its last close."""
+
+
 @dataclass(slots=True)
 class Track:
     """The prices of a sleeve and what its decisions have in common.
@@ -38,7 +43,7 @@ class Track:
         All rows of the snapshot.
     snapshot : Digest
         The blob that the panel was read from.
-    field : str
+    price_field : str
         Price column of the snapshot.
     periods_per_year : int
         From the calendar.
@@ -54,7 +59,7 @@ class Track:
     profile: RunProfile
     panel: Panel
     snapshot: Digest
-    field: str
+    price_field: str
     periods_per_year: int
     decision_id: Callable[[str, str], str]
     last_simulation: dict[str, str] = field(default_factory=dict)
@@ -92,13 +97,10 @@ class WindowPlan:
         dates = track.panel.dates
         self.as_of = iso(dates[window.train_stop - 1])
         tested = window.test_stop > window.test_first
-        self.payload = cast(
-            "Payload",
-            window_payload(
-                window.ordinal,
-                (dates[window.train_first], dates[window.train_stop - 1]),
-                (dates[window.test_first], dates[window.test_stop - 1]) if tested else (None, None),
-            ),
+        self.payload = window_payload(
+            window.ordinal,
+            (dates[window.train_first], dates[window.train_stop - 1]),
+            (dates[window.test_first], dates[window.test_stop - 1]) if tested else (None, None),
         )
 
     def assets(self, until: str = "simulate") -> list[Planned]:
@@ -120,9 +122,7 @@ class WindowPlan:
             return self.planned
         params = self.track.params(profile.optimization, periods=True)
         for cell in profile.optimization.cells:
-            weights = self._add(
-                "optimize", params, train, cell, regime=regime, selection=chosen
-            )
+            weights = self._add("optimize", params, train, cell, regime=regime, selection=chosen)
             if until != "optimize":
                 self._trade(cell, weights)
         return self.planned
@@ -135,7 +135,8 @@ class WindowPlan:
         if before is not None:
             upstream["holdings"] = before
         params = track.params(track.profile.simulation)
-        held = self._add("simulate", params, self._rows(since), cell, **upstream)
+        rows = self._rows(max(0, since - LAST_CLOSE_ROWS))
+        held = self._add("simulate", params, rows, cell, **upstream)
         track.last_simulation[cell.label] = held
 
     def sleeves(self, composition: str, portfolios: dict[str, str]) -> list[Planned]:
@@ -146,7 +147,7 @@ class WindowPlan:
         composition : str
             Id of the decision that joined the sleeves.
         portfolios : dict of str to str
-            Sleeve -> id of its latest optimisation at the decision date.
+            Sleeve -> id of the decision that says what it holds on the decision date.
         """
         profile = self.track.profile
         train = self._rows(self.window.train_first)
@@ -179,7 +180,8 @@ class WindowPlan:
         trades = self._add("rebalance", params, None, cell, weights=weights, **carried)
         track.last_trades[cell.label] = trades
         if self.window.test_stop > self.window.test_first:
-            rows = self._rows(self.window.train_stop - 1, self.window.test_stop)
+            first = max(0, self.window.train_stop - 1 - LAST_CLOSE_ROWS)
+            rows = self._rows(first, self.window.test_stop)
             held = self._add("simulate", params, rows, cell, trades=trades, **carried)
             track.last_simulation[cell.label] = held
 
@@ -188,7 +190,7 @@ class WindowPlan:
         key = (first, self.window.train_stop if stop is None else stop)
         if key not in self._sliced:
             panel = self.track.panel.rows(*key)
-            self._sliced[key] = Rows(panel, slice_of(panel, self.track.field))
+            self._sliced[key] = Rows(panel, slice_of(panel, self.track.price_field))
         return self._sliced[key]
 
     def _add(

@@ -15,7 +15,7 @@ import numpy as np
 from flows.batch import Results, decide_batch
 from flows.errors import UsageError
 from flows.ingestion import ingest
-from flows.planning import Track, WindowPlan
+from flows.planning import WindowPlan
 from ledger import read_records
 from pipeline.simulation.walk_forward import Window
 from pipeline.values import iso
@@ -24,6 +24,7 @@ from replay.history import History
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flows.planning import Track
     from flows.session import Session
     from pipeline.config import Cell, WalkForwardParams
     from pipeline.ingestion.source import Bars
@@ -98,9 +99,7 @@ def decide_date(
     return results
 
 
-def window_on(
-    panel: Panel, geometry: WalkForwardParams, kind: str, as_of: str | None
-) -> Window:
+def window_on(panel: Panel, geometry: WalkForwardParams, kind: str, as_of: str | None) -> Window:
     """Return the window that ends on the decision date.
 
     Raises

@@ -22,16 +22,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from flows.errors import Explained, as_json
-from ledger import BlobStore, Draft, Log, canonical_digest, dumps, sha256
+from flows.errors import as_json
+from ledger import BlobStore, Draft, canonical_digest, dumps, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from flows.errors import Explained
     from flows.settings import Workspace
-    from ledger import Checkpoint, Digest, Receipt, Record, SigningKey
+    from ledger import Checkpoint, Digest, Log, Receipt, Record, SigningKey
     from pipeline.records import Intent
     from pipeline.values import Json, Payload
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import flow, get_run_logger
-from prefect.runtime import flow_run
 
 from flows.commands.runs import resolve_profile, summary_data
 from flows.runner import PrefectRunner
@@ -21,11 +20,30 @@ if TYPE_CHECKING:
     from flows.manifest import Resolved
 
 
-def _run(kind: str, workspace: str, profile: str | None, manifest: str | None, as_of: str | None) -> dict[str, object]:
-    """Run a profile inside the flow that is running and return its summary."""
-    logger = get_run_logger()
+def run_as_flow(
+    settings: Settings, resolved: Resolved, *, stage: str, as_of: str | None
+) -> RunSummary:
+    """Run a resolved profile as a flow of this process and return its summary."""
+
+    @flow(name=stage, validate_parameters=False)
+    def run() -> RunSummary:
+        return _execute(settings, resolved, stage, as_of)
+
+    return run()
+
+
+def _run(
+    kind: str, workspace: str, profile: str | None, manifest: str | None, as_of: str | None
+) -> dict[str, object]:
+    """Run a profile inside the flow that is running and return its summary as JSON values."""
     settings = read_settings(Path(workspace))
-    resolved = resolve_profile(settings, manifest, profile)
+    return summary_data(
+        _execute(settings, resolve_profile(settings, manifest, profile), kind, as_of)
+    )
+
+
+def _execute(settings: Settings, resolved: Resolved, kind: str, as_of: str | None) -> RunSummary:
+    logger = get_run_logger()
     logger.info("%s of profile %s, manifest %s", kind, resolved.name, resolved.sha256)
     summary = execute(
         settings,
@@ -35,18 +53,17 @@ def _run(kind: str, workspace: str, profile: str | None, manifest: str | None, a
         as_of=as_of,
         progress=lambda stage, done, total: logger.info("%s: %s of %s", stage, done, total),
     )
-    logger.info(
-        "run %s: %s decisions, checkpoint at %s records",
-        summary.run_id,
-        summary.intents,
-        summary.checkpoint.size,
-    )
-    return summary_data(summary)
+    size = summary.checkpoint.size
+    logger.info("run %s: %s decisions, checkpoint at %s", summary.run_id, summary.intents, size)
+    return summary
 
 
 @flow(name="ingestion", retries=0)
 def ingestion(
-    workspace: str, profile: str | None = None, manifest: str | None = None, as_of: str | None = None
+    workspace: str,
+    profile: str | None = None,
+    manifest: str | None = None,
+    as_of: str | None = None,
 ) -> dict[str, object]:
     """Read the prices of a profile and assess their health."""
     return _run("ingestion", workspace, profile, manifest, as_of)
@@ -54,7 +71,10 @@ def ingestion(
 
 @flow(name="selection", retries=0)
 def selection(
-    workspace: str, profile: str | None = None, manifest: str | None = None, as_of: str | None = None
+    workspace: str,
+    profile: str | None = None,
+    manifest: str | None = None,
+    as_of: str | None = None,
 ) -> dict[str, object]:
     """Detect the regime and select the symbols of one date."""
     return _run("selection", workspace, profile, manifest, as_of)
@@ -62,7 +82,10 @@ def selection(
 
 @flow(name="optimization", retries=0)
 def optimization(
-    workspace: str, profile: str | None = None, manifest: str | None = None, as_of: str | None = None
+    workspace: str,
+    profile: str | None = None,
+    manifest: str | None = None,
+    as_of: str | None = None,
 ) -> dict[str, object]:
     """Weigh the selected symbols of one date with every cell."""
     return _run("optimization", workspace, profile, manifest, as_of)
@@ -70,7 +93,10 @@ def optimization(
 
 @flow(name="simulation", retries=0)
 def simulation(
-    workspace: str, profile: str | None = None, manifest: str | None = None, as_of: str | None = None
+    workspace: str,
+    profile: str | None = None,
+    manifest: str | None = None,
+    as_of: str | None = None,
 ) -> dict[str, object]:
     """Simulate the window after one date."""
     return _run("simulation", workspace, profile, manifest, as_of)
@@ -78,7 +104,10 @@ def simulation(
 
 @flow(name="rebalance", retries=0)
 def rebalance(
-    workspace: str, profile: str | None = None, manifest: str | None = None, as_of: str | None = None
+    workspace: str,
+    profile: str | None = None,
+    manifest: str | None = None,
+    as_of: str | None = None,
 ) -> dict[str, object]:
     """Decide the trades of one date from what the last rebalance left."""
     return _run("rebalance", workspace, profile, manifest, as_of)
@@ -86,7 +115,10 @@ def rebalance(
 
 @flow(name="backtest", retries=0)
 def backtest(
-    workspace: str, profile: str | None = None, manifest: str | None = None, as_of: str | None = None
+    workspace: str,
+    profile: str | None = None,
+    manifest: str | None = None,
+    as_of: str | None = None,
 ) -> dict[str, object]:
     """Walk a profile forward through its whole history."""
     return _run("backtest", workspace, profile, manifest, as_of)

@@ -125,12 +125,15 @@ def recording(
             data={
                 "kind": kind,
                 "profile": name if manifest is not None else None,
-                "sleeves": [] if manifest is None else sorted(cast("Payload", manifest["sleeves"])),
+                "sleeves": list(sorted(cast("Payload", manifest["sleeves"])) if manifest else ()),
                 "manifest_sha256": None if document is None else sha256(document),
                 "seed": seed,
                 "environment": environment.to_payload(),
             },
-            inputs=environment.documents | ({} if document is None else {"manifest": document}),
+            inputs={
+                **environment.documents,
+                **({} if document is None else {"manifest": document}),
+            },
         )
         try:
             yield recorder

@@ -32,13 +32,9 @@ QUIET_CHILDREN = {
 """Set for this process and every process it starts."""
 
 ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-    )
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
 }
 """Set before numpy is imported: the bits of third-party engines depend on the thread count."""
 
@@ -144,9 +140,7 @@ def read_settings(directory: Path | None = None) -> Settings:
 
 def prepare_process() -> None:
     """Fix thread counts and silence telemetry; call before numpy or Prefect is imported."""
-    os.environ.update(QUIET_CHILDREN)
-    for name, value in ONE_THREAD.items():
-        os.environ.setdefault(name, value)
+    os.environ.update(QUIET_CHILDREN | ONE_THREAD)
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:

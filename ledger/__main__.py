@@ -8,4 +8,4 @@ from datetime import UTC, datetime
 from ledger.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], clock=lambda: datetime.now(UTC)))
+    sys.exit(main(sys.argv[1:], clock=lambda: datetime.now(UTC)))  # noqa: TID251

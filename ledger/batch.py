@@ -17,9 +17,8 @@ from ledger.record import content, seal
 
 if TYPE_CHECKING:
     from ledger.digest import Digest
-    from ledger.record import Draft
     from ledger.index import Place
-    from ledger.record import Record
+    from ledger.record import Draft, Record
     from ledger.tail import Tail
 
 _PAIRED: Final = ("intent", "outcome")

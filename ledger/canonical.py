@@ -22,7 +22,7 @@ import math
 import re
 from collections.abc import Mapping
 from json.encoder import encode_basestring
-from typing import NoReturn, TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ledger.digest import sha256
 from ledger.errors import IntegrityError, UnrecordableError

@@ -19,8 +19,9 @@ from ledger.checkpoint import read_checkpoint
 from ledger.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from ledger.checkpoint import Checkpoint
     from pathlib import Path
+
+    from ledger.checkpoint import Checkpoint
 
 _NAME = re.compile(r"[0-9]{12}", re.ASCII)
 

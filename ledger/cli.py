@@ -40,13 +40,17 @@ def main(arguments: Sequence[str], *, clock: Clock) -> int:
     try:
         code: int = options.run(options)
     except LedgerError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough.
         sys.stderr.close()
         return 0
     return code
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,21 +130,21 @@ def _verify(options: argparse.Namespace) -> int:
         since=options.since,
         keys=[VerifyKey.load(path) for path in options.key or ()],
     )
-    print(_to_json(report) if options.json else _to_text(report))
+    _print(_to_json(report) if options.json else _to_text(report))
     return 0 if report.ok else IntegrityError.exit_code
 
 
 def _log(options: argparse.Namespace) -> int:
     for record in read_records(options.folder, options.start, options.stop):
         if options.run_id in (None, record.run_id) and options.type in (None, record.type):
-            print(json.dumps(asdict(record)) if options.json else _to_line(record))
+            _print(json.dumps(asdict(record)) if options.json else _to_line(record))
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
     found = list(_find(options.folder, options.name))
     for record in found:
-        print(json.dumps(asdict(record), indent=2))
+        _print(json.dumps(asdict(record), indent=2))
     if not found:
         raise ConfigError(
             what=f"no record {options.name!r}",
@@ -172,25 +176,25 @@ def _checkpoint(options: argparse.Namespace) -> int:
                 why="nothing was signed yet",
                 fix="sign one with --sign KEYFILE",
             )
-        print(path.read_text(encoding="utf-8"), end="")
+        sys.stdout.write(path.read_text(encoding="utf-8"))
         return 0
     key = SigningKey.load(options.sign)
     with Log.open(options.folder, clock=options.clock, wait_seconds=options.wait) as log:
-        print(log.checkpoint(key).note.decode(), end="")
+        sys.stdout.write(log.checkpoint(key).note.decode())
     return 0
 
 
 def _create(options: argparse.Namespace) -> int:
     key = SigningKey.load(options.sign)
     with Log.create(options.folder, origin=key.name, key=key, clock=options.clock):
-        print(read_genesis(options.folder).vkey)
+        _print(read_genesis(options.folder).vkey)
     return 0
 
 
 def _keygen(options: argparse.Namespace) -> int:
     key = SigningKey.generate(options.name)
     key.save(options.file)
-    print(key.verify_key.text)
+    _print(key.verify_key.text)
     return 0
 
 
@@ -214,7 +218,9 @@ def _to_json(report: Report) -> str:
 
 
 def _to_text(report: Report) -> str:
-    verdict = "PASS" if report.ok else f"FAIL  {report.verdict}: {KINDS[report.verdict]}"
+    verdict = (
+        "PASS" if report.verdict == "ok" else f"FAIL  {report.verdict}: {KINDS[report.verdict]}"
+    )
     lines = [
         verdict,
         f"  records     {report.count}",

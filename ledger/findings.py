@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from ledger.digest import ZERO
 
 if TYPE_CHECKING:
-    from ledger.digest import Digest
     from ledger.checkpoint import Checkpoint
+    from ledger.digest import Digest
 
 Kind: TypeAlias = Literal[
     "forked",

@@ -49,14 +49,14 @@ from ledger.record import Draft, seal
 from ledger.signer import Signer
 
 if TYPE_CHECKING:
-    from ledger.keys import VerifyKey
-    from ledger.batch import Item, Receipt
-    from ledger.digest import Digest
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from ledger.batch import Item, Receipt
     from ledger.checkpoint import Checkpoint
+    from ledger.digest import Digest
+    from ledger.keys import VerifyKey
     from ledger.record import Record
 
 Clock: TypeAlias = Callable[[], datetime]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -106,7 +107,7 @@ def verify_inclusion(
     leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> bool:
     """Return whether `proof` shows that `leaf` stands at `index` of the tree with `root`."""
-    if not 0 <= index < size:
+    if not 0 <= index < size or not _are_hashes(leaf, root, *proof):
         return False
     node, last, rest = leaf, size - 1, list(proof)
     while last:
@@ -131,37 +132,41 @@ def verify_consistency(
     old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root: bytes
 ) -> bool:
     """Return whether `proof` shows that the tree with `root` extends the one with `old_root`."""
-    if not 0 <= old_size <= size:
+    if not 0 <= old_size <= size or (old_size == 0 and old_root != EMPTY_ROOT):
         return False
     if old_size == size:
         return not proof and old_root == root
     if old_size == 0:
-        return not proof and old_root == EMPTY_ROOT
+        return not proof
+    if not _are_hashes(old_root, root, *proof):
+        return False
     node, last, rest = old_size - 1, size - 1, list(proof)
     while node % 2:
         node, last = node // 2, last // 2
     if node and not rest:
         return False
     start = rest.pop(0) if node else old_root
-    return _climb(start, node, last, rest, old_root, root)
+    return _climb(start, node, last, rest) == (old_root, root)
 
 
-def _climb(
-    start: bytes, node: int, last: int, rest: list[bytes], old_root: bytes, root: bytes
-) -> bool:
-    """Compute both roots from `start`, which stands at `node` of a level ending at `last`."""
+def _climb(start: bytes, node: int, last: int, rest: list[bytes]) -> tuple[bytes, bytes] | None:
+    """Return both roots from `start`, which stands at `node` of a level ending at `last`."""
     old = new = start
     while last:
         if node % 2 or node < last:
             if not rest:
-                return False
+                return None
             other = rest.pop(0)
             if node % 2:
                 old, new = node_hash(other, old), node_hash(other, new)
             else:
                 new = node_hash(new, other)
         node, last = node // 2, last // 2
-    return not rest and old == old_root and new == root
+    return None if rest else (old, new)
+
+
+def _are_hashes(*nodes: bytes) -> bool:
+    return all(len(node) == HASH_BYTES for node in nodes)
 
 
 def _path(leaves: Sequence[bytes], index: int) -> list[bytes]:

@@ -22,6 +22,7 @@ from ledger.merkle import Frontier
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from ledger.keys import SigningKey
 
 _MEMORY = ".signed"

@@ -28,9 +28,10 @@ from ledger.record import MAX_LINE, MalformedRecordError, parse_record
 from ledger.segments import NoLedgerError, read_summary
 
 if TYPE_CHECKING:
-    from ledger.segments import Summary
-    from ledger.digest import Digest
     from pathlib import Path
+
+    from ledger.digest import Digest
+    from ledger.segments import Summary
 
 _BLOCK: Final = MAX_LINE + 1
 

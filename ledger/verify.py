@@ -33,10 +33,11 @@ from ledger.segments import MalformedLedgerError
 from ledger.walk import Walk
 
 if TYPE_CHECKING:
-    from ledger.checkpoint import Checkpoint
-    from ledger.findings import Trust
     from collections.abc import Sequence
     from pathlib import Path
+
+    from ledger.checkpoint import Checkpoint
+    from ledger.findings import Trust
 
 
 def verify(

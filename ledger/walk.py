@@ -20,12 +20,12 @@ from ledger.record import TAIL, MalformedRecordError, parse_body, split
 from ledger.segments import LineReader, MalformedLedgerError
 
 if TYPE_CHECKING:
-    from ledger.findings import Kind
-    from ledger.segments import Segment, Summary
     from collections.abc import Iterable
     from pathlib import Path
 
+    from ledger.findings import Kind
     from ledger.lints import Lints
+    from ledger.segments import Segment, Summary
 
 _LINK: Final = b'"prev_hash":"'
 _PATIENCE: Final = 0.05

@@ -17,7 +17,7 @@ from pipeline.values import iso
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.values import Json, Payload
+    from pipeline.values import Payload
 
 STEPS = (
     "ingest",
@@ -166,7 +166,9 @@ class Intent:
             raise MalformedIntentError(msg) from error
 
 
-def window_payload(ordinal: int, train: tuple[object, object], test: tuple[object, object]) -> Json:
+def window_payload(
+    ordinal: int, train: tuple[object, object], test: tuple[object, object]
+) -> Payload:
     """Return the `window` of an intent from its ordinal and its first and last days."""
     return {
         "ordinal": ordinal,

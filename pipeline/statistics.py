@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pipeline.values import FloatArray
 
 
+_BLOCK_VALUES = 1 << 16
+"""Products held in memory at a time: half a megabyte, whatever the number of assets."""
+
+
 def covariance(returns: FloatArray) -> FloatArray:
     """Return the sample covariance (divisor n - 1) of the columns of `returns`.
 
@@ -32,8 +36,16 @@ def covariance(returns: FloatArray) -> FloatArray:
         msg = f"expected at least two rows of returns, found shape {rows.shape}"
         raise ValueError(msg)
     centred = rows - rows.sum(axis=0) / len(rows)
-    products: FloatArray = (centred[:, :, None] * centred[:, None, :]).sum(axis=0)
-    return products / (len(rows) - 1)
+    n = rows.shape[1]
+    block = max(1, _BLOCK_VALUES // (n * n))
+    total, buffer = np.zeros((n, n)), np.empty((min(block, len(rows)), n, n))
+    for first in range(0, len(rows), block):
+        part = centred[first : first + block]
+        products = np.multiply(part[:, :, None], part[:, None, :], out=buffer[: len(part)])
+        # The sum of the rows before is the first summand: one order, whatever the block.
+        products[0] += total
+        np.add.reduce(products, axis=0, out=total)
+    return total / (len(rows) - 1)
 
 
 def correlation(covariances: FloatArray) -> FloatArray:

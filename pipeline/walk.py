@@ -169,7 +169,8 @@ def _simulate(intent: Intent, evidence: Evidence) -> Payload:
 
     params = SimulationParams.model_validate(intent.params)
     holdings, liquidated_at = _carried(evidence, params)
-    targets = cast("dict[str, float]", evidence.results["trades"]["targets"])
+    trades = evidence.results["trades"]
+    targets = cast("dict[str, float]", trades["targets"])
     return simulate(
         _given(evidence.panel, intent, "rows of the snapshot"),
         holdings,
@@ -177,6 +178,7 @@ def _simulate(intent: Intent, evidence: Evidence) -> Payload:
         params,
         initial_nav=params.initial_nav,
         liquidated_at=liquidated_at,
+        as_of=trades["as_of"],
     ).to_payload()
 
 

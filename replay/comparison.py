@@ -90,32 +90,47 @@ def compare(
 def first_difference(recorded: Json, found: Json, path: str = "result") -> str | None:
     """Return path and both values of the first difference, keys in ascending order."""
     if isinstance(recorded, dict) and isinstance(found, dict):
-        for key in sorted({*recorded, *found}):
-            if key not in recorded or key not in found:
-                return f"{path}.{key}: {'found' if key in found else 'recorded'} only"
-            inner = first_difference(recorded[key], found[key], f"{path}.{key}")
-            if inner:
-                return inner
-        return None
+        return _first_of_objects(recorded, found, path)
     if isinstance(recorded, list) and isinstance(found, list):
-        for i, (one, other) in enumerate(zip(recorded, found, strict=False)):
-            inner = first_difference(one, other, f"{path}[{i}]")
-            if inner:
-                return inner
-        if len(recorded) != len(found):
-            return f"{path}: recorded {len(recorded)} items, found {len(found)}"
-        return None
+        return _first_of_lists(recorded, found, path)
     same = recorded == found and isinstance(recorded, bool) == isinstance(found, bool)
     return None if same else f"{path}: recorded {recorded!r}, found {found!r}"
 
 
+def _first_of_objects(recorded: dict[str, Json], found: dict[str, Json], path: str) -> str | None:
+    for key in sorted({*recorded, *found}):
+        if key not in recorded or key not in found:
+            return f"{path}.{key}: {'found' if key in found else 'recorded'} only"
+        inner = first_difference(recorded[key], found[key], f"{path}.{key}")
+        if inner:
+            return inner
+    return None
+
+
+def _first_of_lists(recorded: list[Json], found: list[Json], path: str) -> str | None:
+    for i, (one, other) in enumerate(zip(recorded, found, strict=False)):
+        inner = first_difference(one, other, f"{path}[{i}]")
+        if inner:
+            return inner
+    if len(recorded) != len(found):
+        return f"{path}: recorded {len(recorded)} items, found {len(found)}"
+    return None
+
+
 def _weights_agree(recorded: Payload, found: Payload) -> bool:
     """Tell whether both are solutions of the same problem with weights that agree."""
-    if recorded.get("slice_sha256") is None or recorded["slice_sha256"] != found.get("slice_sha256"):
+    if recorded.get("slice_sha256") is None or recorded["slice_sha256"] != found.get(
+        "slice_sha256"
+    ):
         return False
     same = all(recorded.get(k) == found.get(k) for k in ("requested", "actual", "caps"))
     one, other = recorded.get("weights"), found.get("weights")
-    if not same or not isinstance(one, dict) or not isinstance(other, dict) or set(one) != set(other):
+    if (
+        not same
+        or not isinstance(one, dict)
+        or not isinstance(other, dict)
+        or set(one) != set(other)
+    ):
         return False
     return all(
         math.isclose(

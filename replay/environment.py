@@ -187,16 +187,16 @@ def _processor() -> str:
 def _threadpools() -> tuple[tuple[str, ...], dict[str, int]]:
     """Return the BLAS builds with their thread counts, as loaded now."""
     import numpy as np  # noqa: PLC0415, F401 - loads its BLAS
-    from threadpoolctl import threadpool_info  # noqa: PLC0415
 
-    pools = sorted(
-        {
-            (
-                f"{pool['internal_api']} {pool.get('version')} {pool.get('architecture', '')}".strip(),
-                int(pool["num_threads"]),
-            )
-            for pool in threadpool_info()
-            if pool["user_api"] == "blas"
-        }
-    )
+    pools = sorted({(_blas(pool), int(pool["num_threads"])) for pool in _loaded_blas()})
     return tuple(name for name, _ in pools), dict(pools)
+
+
+def _loaded_blas() -> list[dict[str, str]]:
+    from threadpoolctl import threadpool_info  # noqa: PLC0415 - after its BLAS is loaded
+
+    return [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def _blas(pool: Mapping[str, str]) -> str:
+    return f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()

@@ -58,7 +58,9 @@ class History:
     def decisions(self, run_id: str | None = None) -> list[str]:
         """Return the ids of all decisions, or of one run, in the order they were recorded."""
         return [
-            id_ for id_, record in self._intents.items() if run_id is None or record.run_id == run_id
+            id_
+            for id_, record in self._intents.items()
+            if run_id is None or record.run_id == run_id
         ]
 
     def decision(self, id_: str) -> Decision:
@@ -126,4 +128,6 @@ class History:
 
 
 def _missing(id_: str, why: str, fix: str) -> EvidenceMissingError:
-    return EvidenceMissingError(f"no usable result of {id_}", where=f"record {id_}", why=why, fix=fix)
+    return EvidenceMissingError(
+        f"no usable result of {id_}", where=f"record {id_}", why=why, fix=fix
+    )

@@ -153,5 +153,3 @@ def _compare_failure(decision: Decision, error: PipelineError) -> Comparison:
     return Comparison(
         id_, "diverged", f"recorded {outcome.status}, found error {error.code}: {error.what}"
     )
-
-

@@ -1,8 +1,8 @@
 """Copies verified records from the ledger into the raw tables.
 
 One pass over the ledger: the lines that are loaded already are compared by one digest with what
-was loaded, the others are checked (`warehouse.chain`) and added, all in one transaction. A crash
-leaves the tables as they were.
+was loaded, the others are checked by the ledger's own rule (hash and link) and added, all in one
+transaction. A crash leaves the tables as they were.
 
 Invariants
 ----------
@@ -18,22 +18,21 @@ import hashlib
 import itertools
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 
-from ledger.blobs import BlobMissingError, BlobStore
-from ledger.checkpoint import open_checkpoint
-from ledger.digest import ZERO, Digest
-from ledger.keys import VerifyKey
-from ledger.segments import LineReader, list_segments, open_segment, read_genesis
-from warehouse.chain import check_lines
+from ledger import ZERO, BlobMissingError, BlobStore, Digest, VerifyKey, open_checkpoint
+from ledger.chain import checked_lines
+from ledger.segments import iter_lines, list_segments, read_genesis
 from warehouse.errors import EvidenceAlteredError, HistoryDiffersError, NothingToBuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+_Line: TypeAlias = tuple[int, bytes, bytes]
+"""Seq, line without LF, hash."""
 _BATCH_BYTES = 32 << 20
 
 _INSERT = """
@@ -138,14 +137,13 @@ def _add_records(
     connection: duckdb.DuckDBPyConnection, ledger: Path, incoming: Path
 ) -> LoadResult:
     before = _loaded(connection)
-    digest = hashlib.sha256()
-    lines = _lines(ledger, digest)
-    _pass_over(connection, before, lines, digest, ledger)
+    digest = _pass_over(connection, before, ledger)
     head, count = before.head, before.count
-    for batch in _batches(lines):
-        head = check_lines(batch, count, head)
-        _insert(connection, batch, incoming)
-        count += len(batch)
+    for batch in _batches(checked_lines(ledger, before.count)):
+        lines = [line for _, line, _ in batch]
+        digest.update(b"\n".join(lines) + b"\n")
+        _insert(connection, lines, incoming)
+        head, count = batch[-1][2].hex(), count + len(batch)
     if count == 0:
         raise NothingToBuildError(
             "the ledger has no record",
@@ -154,6 +152,7 @@ def _add_records(
             fix="run `assay run` first",
         )
     if count > before.count:
+        _check_places(connection)
         connection.execute(
             "insert into raw.loads values (?, ?, ?, ?, ?)",
             [before.number + 1, before.count, count - 1, head, digest.hexdigest()],
@@ -169,27 +168,17 @@ def _loaded(connection: duckdb.DuckDBPyConnection) -> _Loaded:
     return _Loaded(*row) if row else _Loaded(0, ZERO, hashlib.sha256().hexdigest(), 0)
 
 
-def _lines(ledger: Path, digest: hashlib._Hash) -> Iterator[bytes]:
-    """Yield the whole lines of the ledger without LF, each added to `digest`."""
-    for segment in list_segments(ledger):
-        with open_segment(segment) as stream:
-            for lines in LineReader(stream):
-                for line in lines:
-                    digest.update(line + b"\n")
-                    yield line
-
-
 def _pass_over(
-    connection: duckdb.DuckDBPyConnection,
-    before: _Loaded,
-    lines: Iterator[bytes],
-    digest: hashlib._Hash,
-    ledger: Path,
-) -> None:
-    """Consume the lines that are loaded already; refuse if they are not what was loaded."""
-    found = sum(1 for _ in itertools.islice(lines, before.count))
+    connection: duckdb.DuckDBPyConnection, before: _Loaded, ledger: Path
+) -> hashlib._Hash:
+    """Return the digest of the lines loaded already; refuse if they are not what was loaded."""
+    digest = hashlib.sha256()
+    found = 0
+    for _, line in itertools.islice(iter_lines(ledger), before.count):
+        digest.update(line + b"\n")
+        found += 1
     if found == before.count and digest.hexdigest() == before.sha256:
-        return
+        return digest
     seq = _first_difference(connection, ledger)
     raise HistoryDiffersError(
         f"the ledger differs at seq {seq} from what the warehouse loaded earlier",
@@ -201,26 +190,41 @@ def _pass_over(
 
 def _first_difference(connection: duckdb.DuckDBPyConnection, ledger: Path) -> int:
     stored = connection.cursor().execute("select line from raw.records order by seq")
-    seq = 0
-    for line in _lines(ledger, hashlib.sha256()):
+    seq = -1
+    for seq, line in iter_lines(ledger):  # noqa: B007 - the seq is what is looked for
         row = stored.fetchone()
         if row is None or row[0].encode() != line:
-            break
-        seq += 1
-    return seq
+            return seq
+    return seq + 1
 
 
-def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
+def _batches(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
+    batch: list[_Line] = []
     size = 0
     for line in lines:
         batch.append(line)
-        size += len(line)
+        size += len(line[1])
         if size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _check_places(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse records that state another seq than their place in the file."""
+    row = connection.execute(
+        "select place, seq from "
+        "(select row_number() over (order by rowid) - 1 as place, seq from raw.records) "
+        "where place != seq order by place limit 1"
+    ).fetchone()
+    if row is not None:
+        raise EvidenceAlteredError(
+            f"expected seq {row[0]} at its place in the ledger, found {row[1]}",
+            where=f"ledger, record {row[0]}",
+            why="seq counts from 0 without gaps; it is what every table cites",
+            fix="run `assay verify`; restore the ledger from a copy that agrees with a checkpoint",
+        )
 
 
 def _insert(

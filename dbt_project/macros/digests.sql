@@ -8,6 +8,12 @@
 {% macro result_hash_of(line) -%}
     sha256(regexp_extract(
         {{ line }},
-        '^\{"data":\{(?:"observed":\{[^{}]*\},)?"result":(.*),"result_sha256":"[0-9a-f]{64}"', 1
+        '"data":\{(?:"observed":\{[^{}]*\},)?"result":(.*),"result_sha256":"[0-9a-f]{64}"', 1
     ))
+{%- endmacro %}
+
+{# SHA-256 of the canonical bytes of `data.params`, cut out of the line of an intent; in canonical
+   order `seed` follows. #}
+{% macro params_hash_of(line) -%}
+    sha256(regexp_extract({{ line }}, ',"params":(\{.*\}),"seed":-?[0-9]+,"slice":', 1))
 {%- endmacro %}

@@ -34,7 +34,7 @@ def build(settings: Settings, output: Output, *, rebuild: bool) -> int:
     return output.done("\n".join(lines), data, code=FINDINGS if result.findings else 0, head=head)
 
 
-def sql(  # noqa: PLR0913 - the flags of the command
+def sql(
     settings: Settings,
     output: Output,
     statement: str,
@@ -62,6 +62,7 @@ def ask(
 ) -> int:
     """List the auditor's questions, or answer one; exit 0 whatever the answer."""
     from warehouse.query import format_json, format_table  # noqa: PLC0415
+
     from warehouse.questions import QUESTIONS  # noqa: PLC0415
     from warehouse.questions import ask as answer_question  # noqa: PLC0415
 

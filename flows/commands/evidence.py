@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from flows.errors import UsageError
 from flows.output import Progress, table
-from ledger import read_records, verify
+from ledger import VerifyKey, read_records, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from flows.output import Output
     from flows.settings import Settings
@@ -22,23 +21,15 @@ INTEGRITY = 3
 MISMATCH = 4
 
 
-def verify_workspace(
-    settings: Settings,
-    output: Output,
-    *,
-    fast: bool,
-    with_blobs: bool,
-    policy: Path | None,
-    last_seen: Path | None,
-) -> int:
+def verify_workspace(settings: Settings, output: Output, *, fast: bool, with_blobs: bool) -> int:
     """Verify the ledger of the workspace, and with `with_blobs` every blob."""
     workspace = settings.find_workspace()
+    public = workspace.keys / "log.pub"
     report = verify(
         workspace.ledger,
         blobs=workspace.blobs if with_blobs else None,
         level="fast" if fast else "strict",
-        policy=policy,
-        last_seen=last_seen,
+        keys=(VerifyKey.load(public),) if public.exists() else (),
     )
     data = report.to_payload()
     return output.done(
@@ -84,7 +75,10 @@ def show_record(settings: Settings, output: Output, text: str) -> int:
             why="a record is named by its seq, its id, or a unique part of the id",
             fix="`assay log` lists ids",
         )
-    data = [{**_envelope(r), "inputs": dict(r.inputs), "outputs": dict(r.outputs), "data": dict(r.data)} for r in found]
+    data = [
+        {**_envelope(r), "inputs": dict(r.inputs), "outputs": dict(r.outputs), "data": dict(r.data)}
+        for r in found
+    ]
     return output.done(json.dumps(data, indent=2, ensure_ascii=False), data)
 
 
@@ -122,7 +116,7 @@ def sign_checkpoint(settings: Settings, output: Output) -> int:
     return output.done(note.rstrip("\n"), data, head=(head.hash, head.count))
 
 
-def replay_decisions(  # noqa: PLR0913 - the flags of the command
+def replay_decisions(
     settings: Settings,
     output: Output,
     *,

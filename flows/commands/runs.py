@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from flows.commands.workspace import SETTINGS_FILE, create_workspace
 from flows.errors import UsageError, WorkspaceError
-from flows.manifest import BUNDLED, Resolved, read_manifest, resolve
+from flows.manifest import BUNDLED, read_manifest, resolve
 from flows.output import Progress, table
 from flows.settings import FOLDER, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from flows.manifest import Resolved
     from flows.output import Output
     from flows.runner import Runner
     from flows.runs import RunSummary
@@ -71,7 +72,7 @@ def runner_named(name: str) -> Runner:
     )
 
 
-def run(  # noqa: PLR0913 - the flags of the command
+def run(
     settings: Settings,
     output: Output,
     *,

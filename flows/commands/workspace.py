@@ -122,7 +122,9 @@ def _status_text(data: dict[str, object]) -> str:
     ]
     lines += [f"           {entry['id']}" for entry in orphans[:5]]
     if orphans:
-        lines.append("           a running process finishes them, or the next run closes them as aborted")
+        lines.append(
+            "           a running process finishes them, or the next run closes them as aborted"
+        )
     runs = data["runs"]
     assert isinstance(runs, list)  # noqa: S101
     lines.append("last runs")
@@ -144,5 +146,3 @@ def show_version(output: Output) -> int:
         f"Python {environment.python}, lock {environment.lock_sha256[:12]}"
     )
     return output.done(text, data)
-
-

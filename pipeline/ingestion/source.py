@@ -14,8 +14,8 @@ Invariants of `Bars`:
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
-from datetime import date
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 import numpy as np
 
 from pipeline.errors import ConfigError, DataError
-from pipeline.ingestion.spelling import did_you_mean
+from pipeline.ingestion.spelling import closest, did_you_mean
 from pipeline.values import frozen_array, frozen_dates
 
 if TYPE_CHECKING:
@@ -221,6 +221,36 @@ def required_path(params: SourceParams, base: Path) -> Path:
     return base / params.path
 
 
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it cannot be read, or it has no bytes.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = closest(path.name, beside)
+        raise DataError(
+            f"{path.name} cannot be read: {e.strerror}",
+            where=str(path),
+            why="the prices of a run come from this file",
+            fix="data.source.path is relative to the manifest"
+            + (f"; did you mean {near}?" if near and near != path.name else ""),
+        ) from e
+    if not content:
+        raise DataError(
+            f"{path.name} is empty: 0 bytes",
+            where=str(path),
+            why="an empty file is more likely a failed download than a market without prices",
+            fix="fetch the prices again, or set data.source.path to another file",
+        )
+    return content
+
+
 def restrict(bars: Bars, params: DataParams) -> Bars:
     """Return the bars of the symbols and dates that `params.source` asks for; nothing is filled.
 
@@ -268,14 +298,18 @@ def _day(text: str | None, key: str) -> np.datetime64 | None:
     if text is None:
         return None
     try:
-        return np.datetime64(date.fromisoformat(text), "D")
-    except ValueError as e:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        day = None
+    # fromisoformat takes 20200131 and 2020-W05-5 too; one spelling is enough.
+    if day is None or day.isoformat() != text:
         raise ConfigError(
             f"data.source.{key} is {text!r}, expected a date YYYY-MM-DD",
             where=f"data.source.{key}",
             why="a day that does not exist cannot bound the prices",
             fix=f'write data.source.{key} like "2020-01-31", or null',
-        ) from e
+        )
+    return np.datetime64(day, "D")
 
 
 def _years_before(day: np.datetime64, years: int) -> np.datetime64:

@@ -7,12 +7,13 @@ An engine's word is never taken: weights are accepted only if they keep every bo
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import DataError, SolverError
-from pipeline.optimization.constraints import project
+from pipeline.optimization.constraints import contains, project
 from pipeline.optimization.solution import ConstraintRow, Dropped
 from pipeline.values import iso
 
@@ -128,6 +129,17 @@ def cluster_columns(
     return {cluster: tuple(columns[cluster]) for cluster in sorted(columns)}
 
 
+def accepted(weights: FloatArray, limits: Limits) -> tuple[FloatArray | None, str]:
+    """Return exact weights, or `None` and which limit the given ones break."""
+    broken = breach(weights, limits)
+    if broken:
+        return None, broken
+    moved = exact(weights, limits)
+    if not contains(moved, limits, TOTAL_TOLERANCE):
+        return None, f"no exact weights within {TOTAL_TOLERANCE:g} of the limits were found"
+    return moved, ""
+
+
 def breach(weights: FloatArray, limits: Limits) -> str:
     """Return which limit `weights` break by more than `TOLERANCE`, empty if none."""
     if not np.isfinite(weights).all():
@@ -148,11 +160,13 @@ def exact(weights: FloatArray, limits: Limits) -> FloatArray:
     """Return accepted weights without dust, within every cap, summing to the total.
 
     Weights within `DUST` of zero or of their cap are set to it, then the nearest allowed point is
-    taken, so that no limit is broken by rounding and the sum is right to `TOTAL_TOLERANCE`.
+    taken, so that no limit is broken by rounding and the sum is right to `TOTAL_TOLERANCE`. What
+    was set to zero stays there, unless the other symbols have no room for the total.
     """
-    snapped = np.where(weights < DUST, 0.0, weights)
-    snapped = np.where(snapped > limits.upper - DUST, limits.upper, snapped)
-    return project(snapped, limits)
+    kept = np.where(weights < DUST, 0.0, weights)
+    kept = np.where(kept > limits.upper - DUST, limits.upper, kept)
+    held = replace(limits, upper=np.where(kept > 0.0, limits.upper, 0.0))
+    return project(kept, limits if held.capacity < limits.total else held)
 
 
 def constraint_rows(

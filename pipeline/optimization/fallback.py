@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import Cell
 from pipeline.errors import SolverError
-from pipeline.optimization.checks import breach, exact
+from pipeline.optimization.checks import accepted
 from pipeline.optimization.engines.base import open_engine
 from pipeline.optimization.solution import FailedAttempt
 
@@ -62,8 +62,8 @@ def first_success(problem: Problem, cells: Sequence[Cell]) -> Success:
         if answer.weights is None:
             failures.append(FailedAttempt(cell, answer.status, answer.reason))
             continue
-        broken = breach(answer.weights, problem.limits)
-        if broken:
+        weights, broken = accepted(answer.weights, problem.limits)
+        if weights is None:
             reason = f"answered {answer.status}, but {broken}"
             failures.append(FailedAttempt(cell, "failed", reason))
             continue
@@ -71,7 +71,6 @@ def first_success(problem: Problem, cells: Sequence[Cell]) -> Success:
         if answer.solved_as is not None:
             failures.append(FailedAttempt(cell, "failed", answer.reason))
             solved = Cell(engine=cell.engine, risk_profile=answer.solved_as)
-        weights = exact(answer.weights, problem.limits)
         return Success(solved, answer, weights, tuple(failures))
     raise _nothing_solved(problem, failures)
 

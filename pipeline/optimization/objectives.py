@@ -49,7 +49,7 @@ def suboptimality(problem: Problem, weights: FloatArray) -> float:
     """
     gradient = 2.0 * (ridged(problem) * weights).sum(axis=1)
     best = linear_minimum(gradient, problem.limits)
-    return math.fsum((gradient * (weights - best)).tolist())
+    return max(0.0, math.fsum((gradient * (weights - best)).tolist()))
 
 
 def _quadratic(matrix: FloatArray, weights: FloatArray) -> float:

@@ -71,7 +71,7 @@ def detect(returns: Returns, params: RegimeParams, seed: int) -> Regime:
     returns : Returns
         Simple returns of all usable symbols up to the decision date; the market is their
         equal-weighted mean. Columns are taken in ascending order of their symbols, which decides
-        who shares a basket where there are more than 20 symbols.
+        who shares a basket where there are more than 10 symbols.
     params : RegimeParams
         Rows, limits and thresholds.
     seed : int
@@ -157,7 +157,7 @@ def _turbulence(values: FloatArray, params: RegimeParams) -> _Measured:
     columns = baskets(values[-(recent + baseline) :], baseline)
     value = turbulence(columns, recent)
     if math.isnan(value):
-        note = "the baseline's covariance is singular: a column is constant or equals others"
+        note = "the baseline's covariance is singular: a column is constant or follows from others"
         return _Measured("turbulence", None, None, None, note)
     percentile = percentile_of(value, turbulence_null(recent, baseline, columns.shape[1]))
     note = f"squared Mahalanobis distance per column, {columns.shape[1]} columns"

@@ -22,8 +22,9 @@ from pipeline.statistics import covariance
 if TYPE_CHECKING:
     from pipeline.values import FloatArray
 
-BASKETS_MAX = 20
-"""Most columns of the turbulence; more symbols are averaged into this many baskets."""
+BASKETS_MAX = 10
+"""Most columns of the turbulence; more symbols are averaged into this many baskets, since a move of
+the whole market counts once and is divided by the columns."""
 
 BASELINE_ROWS_PER_BASKET = 4
 """Least baseline rows per column of the turbulence; fewer and its covariance is mostly noise."""
@@ -59,7 +60,7 @@ def volatility_ratio(series: FloatArray, recent: int) -> FloatArray:
     """
     baseline, latest = series[:-recent], series[-recent:]
     mean = np.add.accumulate(baseline, axis=0)[-1] / len(baseline)
-    usual = np.add.accumulate((baseline - mean) ** 2, axis=0)[-1] / (len(baseline) - 1)
+    usual = np.add.accumulate((baseline - mean) ** 2, axis=0)[-1] / max(1, len(baseline) - 1)
     now = np.add.accumulate((latest - mean) ** 2, axis=0)[-1] / recent
     moved = (baseline != baseline[:1]).any(axis=0)
     squared = np.divide(now, usual, out=np.full_like(now, np.nan), where=moved)
@@ -112,14 +113,15 @@ def turbulence(returns: FloatArray, recent: int) -> float:
     Returns
     -------
     float
-        NaN if the baseline's covariance is not positive definite.
+        NaN if a column of the baseline is constant or a combination of others.
 
     References
     ----------
     Kritzman and Li (2010), "Skulls, financial turbulence, and risk management".
     """
     baseline, latest = returns[:-recent], returns[-recent:]
-    factor = _cholesky(covariance(baseline))
+    moved = (baseline != baseline[:1]).any(axis=0).all()
+    factor = _cholesky(covariance(baseline)) if moved else None
     if factor is None:
         return math.nan
     mean = np.add.accumulate(baseline, axis=0)[-1] / len(baseline)

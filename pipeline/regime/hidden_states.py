@@ -41,6 +41,10 @@ STARTS = (0.10, 0.35)
 STAY_PROBABILITY = 0.95
 """Probability of staying in a state, at the start of the fit."""
 
+STAY_MAX = 0.999999
+"""Most that a fitted probability of staying may round to: a state that is never left would make
+an extreme move impossible instead of unlikely."""
+
 SIGNIFICANT_DIGITS = 6
 """Digits kept of each fitted parameter."""
 
@@ -179,7 +183,7 @@ def _fit(series: Sequence[float], share: float, seed: int) -> _Fit:
     model.covars_ = np.array(_start_variances(series, share))
     model.fit(np.array(series)[:, None])
     variances = [_rounded(float(value)) for value in model.covars_.ravel()]
-    stays = [_rounded(float(model.transmat_[state, state])) for state in (0, 1)]
+    stays = [min(_rounded(float(model.transmat_[i, i])), STAY_MAX) for i in (0, 1)]
     calm, agitated = (0, 1) if variances[0] <= variances[1] else (1, 0)
     return _Fit(
         (variances[calm], variances[agitated]),

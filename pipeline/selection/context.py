@@ -172,7 +172,7 @@ class Context:
     params: SelectionParams
     periods_per_year: int
     universe: tuple[str, ...] = ()
-    returns: Returns = field(default_factory=lambda: _NO_RETURNS)
+    returns: Returns = _NO_RETURNS
     features: tuple[Features, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     relaxed: int = 0

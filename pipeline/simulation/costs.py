@@ -45,6 +45,3 @@ class Cost:
     def total(self) -> float:
         """Slippage plus commission."""
         return self.slippage + self.commission
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.slippage + other.slippage, self.commission + other.commission)

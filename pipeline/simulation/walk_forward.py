@@ -13,7 +13,7 @@ test return runs from that close to the close of the first test row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from pipeline.errors import DataError
 from pipeline.records import window_payload
@@ -61,7 +61,7 @@ class Window:
         """
         train = (dates[self.train_first], dates[self.train_stop - 1])
         test = (dates[self.test_first], dates[self.test_stop - 1])
-        return cast("Payload", window_payload(self.ordinal, train, test))
+        return window_payload(self.ordinal, train, test)
 
 
 def windows(n_rows: int, params: WalkForwardParams) -> tuple[Window, ...]:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from pipeline.predictability import (
     NULL_DRAWS,
-    Statistic,
     efficiency_ratio,
     expected_log_rescaled_range,
     hurst_exponent,
@@ -27,6 +26,7 @@ from pipeline.predictability import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.predictability import Statistic
     from pipeline.values import FloatArray
 
 NO_DEADLINE = settings(deadline=None, max_examples=60)
@@ -39,10 +39,12 @@ series = st.lists(
 
 
 def column(values: list[float]) -> FloatArray:
+    """Return one series as an array of one column."""
     return np.array(values, dtype=np.float64)[:, None]
 
 
 def noise(rows: int, count: int = 2000, seed: int = 7) -> FloatArray:
+    """Return independent Gaussian series."""
     return np.random.Generator(np.random.PCG64(seed)).standard_normal((rows, count))
 
 
@@ -55,6 +57,7 @@ def naive_entropy(values: list[float], order: int) -> float:
 
 
 def naive_rescaled_range(segment: list[float]) -> float:
+    """Walk through one segment."""
     mean = sum(segment) / len(segment)
     deviation = math.sqrt(sum((x - mean) ** 2 for x in segment) / len(segment))
     walk, total = [], 0.0
@@ -66,13 +69,14 @@ def naive_rescaled_range(segment: list[float]) -> float:
 
 def naive_raw_hurst(values: list[float]) -> float:
     """Fit log R/S on log n with numpy's least squares."""
-    points = []
+    lengths, heights = [], []
     for length in segment_lengths(len(values)):
         count = len(values) // length
         tail = values[len(values) - count * length :]
         ranges = [naive_rescaled_range(tail[i * length : (i + 1) * length]) for i in range(count)]
-        points.append((math.log(length), math.log(sum(ranges) / count)))
-    return float(np.polyfit(*zip(*points, strict=True), 1)[0])
+        lengths.append(math.log(length))
+        heights.append(math.log(sum(ranges) / count))
+    return float(np.polyfit(lengths, heights, 1)[0])
 
 
 @pytest.mark.parametrize(("order", "bits"), [(2, 0.918), (3, 1.522)])
@@ -209,7 +213,9 @@ def test_segments_double_up_to_half_of_the_rows() -> None:
 
 def test_efficiency_equals_hand_computed_values() -> None:
     """|0.02 - 0.01 + 0.01| / 0.04 = 0.5; a straight line is 1; a return trip is 0."""
-    found = efficiency_ratio(np.array([[0.02, 0.01, 0.01], [-0.01, 0.01, -0.01], [0.01, 0.01, 0.0]]))
+    found = efficiency_ratio(
+        np.array([[0.02, 0.01, 0.01], [-0.01, 0.01, -0.01], [0.01, 0.01, 0.0]])
+    )
     assert found == pytest.approx([0.5, 1.0, 0.0])
 
 

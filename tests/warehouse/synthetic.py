@@ -367,7 +367,7 @@ def _selection(symbols: tuple[str, ...], as_of: str) -> dict[str, Any]:
     clusters = [{"cluster": 1, "symbols": list(kept[:2])}, {"cluster": 2, "symbols": list(kept[2:])}]
     return {
         "as_of": as_of, "universe": list(symbols), "features": features, "verdicts": verdicts,
-        "relaxed": False, "scores": scores, "clusters": clusters,
+        "relaxed": 0, "scores": scores, "clusters": clusters,
         "clusters_sha256": sha256(dumps(clusters)), "selected": list(kept[:4]),
     }  # fmt: skip
 

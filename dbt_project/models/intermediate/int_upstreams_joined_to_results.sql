@@ -8,10 +8,10 @@ named as (
         record_hash,
         run_id,
         outcome_status,
+        outcome_seq,
         upstream_sha256,
-        unnest({{ json_text_entries('upstream', '') | replace("'$.'", "'$'") }}) as entry
+        unnest(upstream) as entry
     from {{ ref('int_intents_paired_with_outcomes') }}
-    where upstream != '{}'
 
 ),
 
@@ -23,10 +23,11 @@ split as (
         record_hash,
         run_id,
         outcome_status,
+        outcome_seq,
         entry.key as role,
         entry.value as upstream_decision_id,
         ends_with(entry.value, '*') as is_prefix,
-        json_extract_string(upstream_sha256, '$."' || entry.key || '"') as used_sha256
+        upstream_sha256[entry.key] as used_sha256
     from named
 
 ),
@@ -51,14 +52,19 @@ several as (
     select
         split.decision_id,
         split.role,
-        sha256('["' || string_agg(decisions.result_sha256, '","' order by decisions.decision_id) || '"]') as upstream_sha256
+        sha256(
+            '["' || string_agg(decisions.result_sha256, '","' order by decisions.decision_id) || '"]'
+        ) as upstream_sha256
     from split
     inner join {{ ref('int_intents_paired_with_outcomes') }} as decisions
         on
             split_part(split.upstream_decision_id, '/', 1) = decisions.run_id
             and split_part(split.upstream_decision_id, '/', 2) = decisions.step
             and starts_with(decisions.decision_id, rtrim(split.upstream_decision_id, '*'))
-    where split.is_prefix and decisions.outcome_status = 'ok'
+    where
+        split.is_prefix
+        and decisions.outcome_status = 'ok'
+        and decisions.outcome_seq < split.outcome_seq
     group by split.decision_id, split.role
 
 ),

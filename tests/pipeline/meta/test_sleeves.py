@@ -83,6 +83,22 @@ def test_proxy_is_the_nearest_declared_one(labels: list[str], used: str) -> None
         assert (choice.reason is None) == (used == "custom.hrp")
 
 
+def test_wanted_risk_profile_of_another_engine_comes_before_every_proxy() -> None:
+    """Also when the wanted risk profile is not among the proxies."""
+    params = MetaParams(sleeve_cell=Cell(risk_profile="benchmark"))
+    choice = choose_cell("x", ["custom.hrp", "skfolio.benchmark"], params)
+    assert isinstance(choice, SleeveChoice)
+    assert choice.used.label == "skfolio.benchmark"
+
+
+def test_engines_are_tried_by_name() -> None:
+    """Among many other engines the choice does not depend on the order of a set."""
+    labels = [f"{engine}.hrp" for engine in "zyxwvutsrqponm"]
+    choice = choose_cell("x", labels, MetaParams())
+    assert isinstance(choice, SleeveChoice)
+    assert choice.used.label == "m.hrp"
+
+
 def test_reason_names_what_was_missing_and_what_there_was() -> None:
     """The record explains the proxy without the run at hand."""
     choice = choose_cell("x", ["custom.barbell"], MetaParams())

@@ -57,3 +57,8 @@ def make_parameters(
             **more,
         }
     )
+
+
+def singletons(symbols: str) -> dict[int, tuple[str, ...]]:
+    """Return one cluster for each letter."""
+    return {number: (symbol,) for number, symbol in enumerate(symbols)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,8 +21,11 @@ from pipeline.optimization.constraints import (
     resolve_caps,
 )
 from pipeline.optimization.quadratic import QuadraticProgram, linear_set, solve
-from pipeline.values import FloatArray, frozen_array
+from pipeline.values import frozen_array
 from tests.pipeline.optimization.markets import make_parameters
+
+if TYPE_CHECKING:
+    from pipeline.values import FloatArray
 
 
 @st.composite
@@ -31,9 +35,7 @@ def limits_and_point(draw: st.DrawFn) -> tuple[Limits, FloatArray]:
     numbers = st.floats(0.05, 1.0).map(lambda x: round(x, 3))
     upper = frozen_array([draw(numbers) for _ in range(n)])
     homes = [draw(st.integers(0, 3)) for _ in range(n)]
-    clusters = tuple(
-        tuple(i for i in range(n) if homes[i] == home) for home in sorted(set(homes))
-    )
+    clusters = tuple(tuple(i for i in range(n) if homes[i] == home) for home in sorted(set(homes)))
     roomy = Limits(1.0, upper, draw(numbers), clusters)
     share = draw(st.sampled_from([0.1, 0.5, 0.9, 1.0]))
     limits = Limits(min(1.0, share * roomy.capacity), upper, roomy.cluster_cap, clusters)
@@ -164,7 +166,9 @@ def test_greedy_minimum_agrees_with_linear_programming(case: tuple[Limits, Float
         b_eq=[limits.total],
         bounds=[(0.0, float(u)) for u in limits.upper],
     )
-    assert float((costs * linear_minimum(costs, limits)).sum()) == pytest.approx(exact.fun, abs=1e-8)
+    assert float((costs * linear_minimum(costs, limits)).sum()) == pytest.approx(
+        exact.fun, abs=1e-8
+    )
 
 
 def test_an_empty_set_is_an_error() -> None:

@@ -70,7 +70,7 @@ def test_hrp_of_three_assets_by_hand() -> None:
     matrix = np.array([[0.04, 0.03, 0.0], [0.03, 0.09, 0.0], [0.0, 0.0, 0.16]])
     pair = 27.04 / 33.88
     for method in ("single", "complete", "average", "ward"):
-        found = risk_profiles.hrp(matrix, method)  # type: ignore[arg-type]
+        found = risk_profiles.hrp(matrix, method)
         expected = [pair * 9 / 13, pair * 4 / 13, 6.84 / 33.88]
         assert found.tolist() == pytest.approx(expected, abs=1e-15)
 

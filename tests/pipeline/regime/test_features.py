@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 def noise(seed: int, rows: int, columns: int) -> FloatArray:
+    """Return independent Gaussian values."""
     return np.random.Generator(np.random.PCG64(seed)).standard_normal((rows, columns))
 
 
@@ -115,8 +116,8 @@ def test_turbulence_of_a_singular_baseline_is_not_a_number(defect: str) -> None:
 
 
 def test_baskets_keep_few_symbols_apart() -> None:
-    """Up to twenty symbols, and four baseline rows for each: every symbol is a column."""
-    values = noise(8, 130, 20)
+    """Up to ten symbols, and four baseline rows for each: every symbol is a column."""
+    values = noise(8, 130, 10)
     assert baskets(values, 120) == pytest.approx(values)
 
 

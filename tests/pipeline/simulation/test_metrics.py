@@ -248,6 +248,13 @@ def test_windows_that_overlap_are_refused() -> None:
     assert error.value.where == "between 2024-01-21 and 2024-01-02"
 
 
+def test_day_simulated_twice_is_refused() -> None:
+    """One common day is an overlap too, even when NAV happens to agree."""
+    (window,) = _windows([0.0], 1)
+    with pytest.raises(PipelineError, match="strictly increasing"):
+        stitch([window, window])
+
+
 def test_wealth_reset_between_windows_is_refused() -> None:
     """Accident: a NAV that restarted at 1 in each window made the volatility 114 %."""
     first, second = _windows(_noise(20), 10)

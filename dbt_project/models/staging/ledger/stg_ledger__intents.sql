@@ -19,7 +19,10 @@ final as (
         {{ json_text('data', 'slice.field') }} as slice_field,
         {{ json_text('data', 'slice.sha256') }} as slice_sha256,
         {{ json_part('data', 'params') }} as params,
-        {{ json_part('data', 'upstream') }} as upstream,
+        {{ params_hash_of('line') }} as params_sha256,
+
+        ---------- lists
+        {{ json_text_entries('data', 'upstream') }} as upstream,
 
         ---------- numerics
         {{ json_count('data', 'seed') }} as seed,

@@ -19,7 +19,7 @@ final as (
             when status = 'ok' then {{ result_hash_of('line') }}
         end as result_sha256_recomputed,
         {{ json_text('outputs', 'snapshot') }} as snapshot_sha256,
-        {{ json_part('data', 'upstream_sha256') }} as upstream_sha256,
+        cast(json_extract(data, '$.upstream_sha256') as map(varchar, varchar)) as upstream_sha256,
         {{ json_text('data', 'error.code') }} as error_code,
         {{ json_text('data', 'error.what') }} as error_what,
         {{ json_text('data', 'error.where') }} as error_where,

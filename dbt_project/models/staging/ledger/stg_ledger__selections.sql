@@ -7,7 +7,7 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_flag('result', 'relaxed') }} as is_relaxed,
+        {{ json_count('result', 'relaxed') }} as relaxed_round,
         {{ json_text('result', 'clusters_sha256') }} as clusters_sha256,
         {{ json_date('result', 'as_of') }} as result_as_of_date,
         cast(json_extract(result, '$.universe') as varchar[]) as universe,

@@ -1,0 +1,22 @@
+with
+
+final as (
+
+    select
+        record_seq || '.' || role as upstream_id,
+        decision_id,
+        role,
+        upstream_decision_id,
+        is_prefix,
+        used_sha256,
+        upstream_sha256,
+        used_sha256 is not distinct from upstream_sha256 as is_match,
+        record_seq,
+        record_hash,
+        run_id
+    from {{ ref('int_upstreams_joined_to_results') }}
+    where outcome_status = 'ok'
+
+)
+
+select * from final

@@ -1,0 +1,66 @@
+"""Writes the report of a run: verifies the ledger, reads the snapshot, renders one HTML file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flows.errors import WorkspaceError
+from ledger import VerifyKey, verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report on disk.
+
+    Attributes
+    ----------
+    path : Path
+        The HTML file.
+    sha256 : str
+        Digest of its bytes; the same head gives the same digest.
+    size : int
+        Bytes.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+
+
+def write_report(settings: Settings, *, run_id: str | None, out: Path | None) -> Written:
+    """Render the report of a run and write it.
+
+    Raises
+    ------
+    WorkspaceError
+        If the warehouse was not built.
+    """
+    from warehouse.reports import render  # noqa: PLC0415 - duckdb and jinja2
+
+    workspace = settings.find_workspace()
+    snapshot = workspace.warehouse / "snapshot.duckdb"
+    if not snapshot.exists():
+        raise WorkspaceError(
+            "there is no snapshot of the warehouse",
+            where=str(workspace.warehouse),
+            why="a report reads the published snapshot",
+            fix="run `assay build` first",
+        )
+    key = VerifyKey.load(workspace.keys / "log.pub")
+    found = verify(workspace.ledger, level="fast", keys=(key,))
+    content = render(snapshot, run_id=run_id, report=found, key=key)
+    path = out or workspace.reports / _name(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return Written(path, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def _name(content: bytes) -> str:
+    return f"report-{hashlib.sha256(content).hexdigest()[:12]}.html"

@@ -1,0 +1,108 @@
+"""Engines by name, and what each can do."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from pipeline.config import Cell, RiskProfile
+from pipeline.errors import ConfigError
+from pipeline.optimization.engines import base
+from pipeline.optimization.engines.base import (
+    Answer,
+    Capability,
+    Engine,
+    capabilities,
+    check_cells,
+    open_engine,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.optimization.problem import Problem
+
+
+class Registered:
+    """An engine of another distribution."""
+
+    name = "registered"
+    capabilities = (Capability("registered", "hrp", "solved", "solved", "not_applicable"),)
+
+    def solve(self, problem: Problem) -> Answer:
+        """Find nothing."""
+        return Answer("failed", reason=problem.risk_profile)
+
+
+ENGINE = Registered()
+NOT_AN_ENGINE = object()
+
+
+@pytest.fixture
+def _fresh() -> Iterator[None]:
+    open_engine.cache_clear()
+    yield
+    open_engine.cache_clear()
+
+
+def register(monkeypatch: pytest.MonkeyPatch, name: str, attribute: str) -> None:
+    """Pretend that a distribution registers `attribute` of this module as engine `name`."""
+    point = EntryPoint(name, f"{__name__}:{attribute}", base.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(EntryPoint, "load", lambda self: globals()[self.attr])
+    monkeypatch.setattr(base, "entry_points", lambda group: [point] if group else [])
+
+
+@pytest.mark.parametrize("name", ["custom", "skfolio"])
+def test_built_in_engines_solve_what_the_table_says(name: str) -> None:
+    """The table and the functions of each adapter name the same risk profiles."""
+    engine = open_engine(name)
+    assert isinstance(engine, Engine)
+    declared = {entry.risk_profile for entry in capabilities(name)}
+    module = __import__(f"pipeline.optimization.engines.{name}", fromlist=["PROFILES"])
+    assert declared == set(module.PROFILES) == {e.risk_profile for e in engine.capabilities}
+
+
+def test_our_engine_solves_every_risk_profile() -> None:
+    """Each risk profile of the manifest has at least one engine."""
+    assert {entry.risk_profile for entry in capabilities("custom")} == set(get_args(RiskProfile))
+
+
+def test_the_table_has_one_row_per_combination() -> None:
+    """No combination is declared twice."""
+    rows = [(entry.engine, entry.risk_profile) for entry in capabilities()]
+    assert len(rows) == len(set(rows))
+
+
+def test_cells_are_checked_before_a_run() -> None:
+    """What an engine cannot do is refused by name, with what it can do."""
+    check_cells([Cell(), Cell(engine="skfolio", risk_profile="hrp")])
+    with pytest.raises(ConfigError, match="skfolio cannot solve barbell; it can min_variance"):
+        check_cells([Cell(engine="skfolio", risk_profile="barbell")])
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_an_unknown_engine_is_refused() -> None:
+    """The message lists the engines there are."""
+    with pytest.raises(ConfigError, match="there are custom, skfolio"):
+        check_cells([Cell(engine="nonesuch")])
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_an_engine_of_another_distribution_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry point group opens the door, the table of that engine decides."""
+    register(monkeypatch, "registered", "ENGINE")
+    found: object = open_engine("registered")
+    assert found is ENGINE
+    check_cells([Cell(engine="registered", risk_profile="hrp")])
+    with pytest.raises(ConfigError):
+        check_cells([Cell(engine="registered", risk_profile="barbell")])
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_something_else_under_the_entry_point_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object without `solve` is no engine."""
+    register(monkeypatch, "broken", "NOT_AN_ENGINE")
+    with pytest.raises(ConfigError, match="registered as engine 'broken'"):
+        open_engine("broken")

@@ -1,0 +1,10 @@
+-- Target weights of the main cell, window by window.
+select
+    w.window_ordinal, w.as_of_date, i.test_first_date, i.test_last_date, w.symbol, w.weight,
+    w.record_seq, w.record_hash
+from metrics.fct_weights as w
+inner join health.fct_intents as i on w.decision_id = i.decision_id
+where
+    w.run_id = $run_id and w.sleeve = $sleeve and w.engine = $engine
+    and w.risk_profile = $risk_profile
+order by w.window_ordinal, w.symbol
