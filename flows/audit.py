@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, cast
 
 from flows.errors import UsageError
-from flows.recorder import Outcome
+from flows.recorder import Encoded, Outcome
 from flows.session import recording
 from flows.settings import ONE_THREAD, child_environment
 from ledger import BlobStore, read_records
@@ -133,7 +133,7 @@ def replay(
                 "environment_differences": cast("Json", _differences(history, batch)),
                 "verdicts": [comparison.to_payload() for comparison in found],
             }
-            recorder.conclude([Outcome(id_, "replay", "ok", result)])
+            recorder.conclude([Outcome(id_, "replay", "ok", Encoded.of(result))])
             comparisons.extend(found)
             progress("replay", len(comparisons), len(ids))
     return comparisons

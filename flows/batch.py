@@ -6,13 +6,12 @@ their canonical bytes first: a stage sees exactly what a replay will read from t
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from flows.errors import Explained, as_json
-from flows.recorder import Outcome
+from flows.recorder import Encoded, Outcome
 from ledger import dumps, sha256
 from pipeline.walk import Evidence, decide
 
@@ -50,12 +49,11 @@ class Results:
     def __init__(self) -> None:
         self._results: dict[str, tuple[Payload, str]] = {}
 
-    def add(self, id_: str, result: Payload) -> Payload:
-        """Keep `result` under `id_` and return it as its canonical bytes read back."""
-        encoded = dumps(result)
-        stored = cast("Payload", json.loads(encoded))
-        self._results[id_] = stored, sha256(encoded)
-        return stored
+    def add(self, id_: str, result: Payload) -> Encoded:
+        """Keep `result` under `id_`, as its canonical bytes read back."""
+        encoded = Encoded.of(result)
+        self._results[id_] = encoded.value, encoded.sha256
+        return encoded
 
     def get(self, id_: str) -> tuple[Payload, str]:
         """Return the result of `id_` and its digest."""
@@ -113,7 +111,7 @@ def decide_batch(
             seconds = time.perf_counter() - started
             step = planned.intent.step
             outcomes.append(Outcome(id_, step, "ok", result, None, used, seconds=seconds))
-            payloads.append(result)
+            payloads.append(result.value)
     except Exception as error:
         # The one broad except: record what failed, then let it go on.
         failed = batch[len(outcomes)].intent.step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from flows.recorder import Outcome
+from flows.recorder import Encoded, Outcome
 from flows.session import recording
 from pipeline.records import Intent
 
@@ -40,5 +40,6 @@ def build_warehouse(settings: Settings, *, rebuild: bool = False) -> BuildResult
         through = recorder.counts.first_seq - 1
         result = build(workspace.root, through_seq=through, rebuild=rebuild)
         seconds = time.perf_counter() - started
-        recorder.conclude([Outcome(id_, "build", "ok", result.to_payload(), seconds=seconds)])
+        encoded = Encoded.of(result.to_payload())
+        recorder.conclude([Outcome(id_, "build", "ok", encoded, seconds=seconds)])
     return result

@@ -120,8 +120,9 @@ class WindowPlan:
         )
         if until == "select":
             return self.planned
-        params = self.track.params(profile.optimization, periods=True)
         for cell in profile.optimization.cells:
+            limits = profile.optimization.model_copy(update={"cells": (cell,)})
+            params = self.track.params(limits, periods=True)
             weights = self._add("optimize", params, train, cell, regime=regime, selection=chosen)
             if until != "optimize":
                 self._trade(cell, weights)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from flows.errors import as_json
-from ledger import BlobStore, Draft, canonical_digest, dumps, sha256
+from ledger import BlobStore, Draft, dumps, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +41,31 @@ INLINE_BYTES = 24_000
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A result with its canonical bytes.
+
+    Attributes
+    ----------
+    value : payload
+        What the bytes say when they are read back: what a replay will see.
+    data : bytes
+        The canonical bytes.
+    sha256 : Digest
+        Their digest, by which downstream decisions name the result.
+    """
+
+    value: Payload
+    data: bytes
+    sha256: Digest
+
+    @classmethod
+    def of(cls, result: Payload) -> Encoded:
+        """Encode a result once."""
+        data = dumps(result)
+        return cls(cast("Payload", json.loads(data)), data, sha256(data))
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of one decision.
 
@@ -52,7 +77,7 @@ class Outcome:
         Step of its intent.
     status : str
         `ok`, `failed` or `aborted`.
-    result : payload or None
+    result : Encoded or None
         What the stage returned; `None` unless `ok`.
     error : mapping or None
         The four parts of the error when `failed`.
@@ -67,7 +92,7 @@ class Outcome:
     id: str
     step: str
     status: str
-    result: Payload | None = None
+    result: Encoded | None = None
     error: Mapping[str, str] | None = None
     upstream_sha256: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, Digest] = field(default_factory=dict)
@@ -226,12 +251,11 @@ class Recorder:
         data: Payload = {"upstream_sha256": dict(sorted(outcome.upstream_sha256.items()))}
         outputs = dict(outcome.outputs)
         if outcome.result is not None:
-            encoded = dumps(outcome.result)
-            data["result_sha256"] = sha256(encoded)
-            if len(encoded) > INLINE_BYTES:
-                outputs["result"] = self.blobs.put(encoded)
+            data["result_sha256"] = outcome.result.sha256
+            if len(outcome.result.data) > INLINE_BYTES:
+                outputs["result"] = self.blobs.put(outcome.result.data)
             else:
-                data["result"] = outcome.result
+                data["result"] = outcome.result.value
         if outcome.error is not None:
             data["error"] = dict(outcome.error)
         if outcome.seconds is not None:
@@ -278,11 +302,6 @@ class Recorder:
         counts.first_seq = counts.first_seq or receipts[0].seq
         counts.last_seq = receipts[-1].seq
         return receipts
-
-
-def result_digest(result: Payload) -> Digest:
-    """Return the digest by which downstream decisions name `result`."""
-    return canonical_digest(result)
 
 
 def close_dead_runs(workspace: Workspace, log: Log, actor: str) -> list[str]:

@@ -22,12 +22,14 @@ import math
 import re
 from collections.abc import Mapping
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from ledger.digest import sha256
 from ledger.errors import IntegrityError, UnrecordableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ledger.digest import Digest
 
 MAX_DEPTH = 32
@@ -37,9 +39,8 @@ _MAX_PLAIN_EXPONENT = 21
 _MIN_PLAIN_EXPONENT = -6
 
 # Numbers that Python and RFC 8785 spell, or may spell, differently: with an exponent, with 16
-# digits or more, with a fraction of zero. Looked for in the whole text: a hit inside a string only
-# costs the slow path.
-_ODD_NUMBER = re.compile(r"[:,\[]-?(?:[0-9.]+e|[0-9]{16}|[0-9]+\.0[,}\]])")
+# digits or more, with a fraction of zero. A hit may stand inside a string.
+_ODD_NUMBER = re.compile(r"[:,\[](-?(?:[0-9.]+e[+-]?[0-9]+|[0-9]{16}|[0-9]+\.0(?=[,}\]])))")
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False,
     check_circular=False,
@@ -81,14 +82,21 @@ def loads(data: bytes) -> object:
         For every other sequence of bytes.
     """
     try:
-        value: object = json.loads(
-            data.decode(), parse_int=_parse_integer, parse_constant=_refuse_constant
-        )
+        value = decode(data)
         again = dumps(value)
     except (ValueError, RecursionError, UnrecordableError) as error:
         raise _not_canonical(data, str(error).partition("\n")[0]) from error
     if again != data:
         raise _not_canonical(data, "another spelling of the value is the canonical one")
+    return value
+
+
+def decode(data: bytes) -> object:
+    """Return the value of JSON bytes, whatever their spelling.
+
+    For bytes that were checked before. Raises ValueError or RecursionError.
+    """
+    value: object = _DECODER.decode(data.decode())
     return value
 
 
@@ -102,28 +110,59 @@ def _encode_fast(value: object) -> bytes | None:
     if not _is_plain(value, MAX_DEPTH):
         return None
     try:
-        text = _ENCODER.encode(value)
-        return None if _ODD_NUMBER.search(text) else text.encode()
+        text = _respelled(_ENCODER.encode(value))
+        return None if text is None else text.encode()
     except (ValueError, TypeError):
         return None
 
 
+def _respelled(text: str) -> str | None:
+    """Return Python's JSON with its odd numbers as RFC 8785 spells them.
+
+    None where it takes a parser: for long runs of digits, and for text with escapes, in which a
+    quotation mark does not tell whether a number stands inside a string.
+    """
+    parts: list[str] = []
+    end, inside = 0, False
+    for match in _ODD_NUMBER.finditer(text):
+        start, stop = match.span(1)
+        inside ^= text.count('"', end, start) % 2 == 1
+        number = match[1]
+        if "\\" in text or (stop - start > _SAFE_INTEGER_DIGITS and number.lstrip("-").isdigit()):
+            return None
+        parts += (text[end:start], number if inside else format_number(float(number)))
+        end = stop
+    return "".join((*parts, text[end:])) if parts else text
+
+
 def _is_plain(value: object, depth: int) -> bool:
-    """Return whether the containers are such that the C encoder writes what is meant."""
-    if type(value) is dict:
-        for key, member in value.items():
-            if type(key) is not str or not key.isascii():
-                return False
-            if type(member) in _CONTAINERS and not (depth > 1 and _is_plain(member, depth - 1)):
-                return False
-        return True
-    if type(value) is list:
-        return all(
-            depth > 1 and _is_plain(member, depth - 1)
-            for member in value
-            if type(member) in _CONTAINERS
-        )
-    return False
+    """Return whether the containers are such that the C encoder writes what is meant.
+
+    They are plain dicts with ASCII text as keys and plain lists, at most `depth` within each other.
+    Looked at level by level: this runs for every record.
+    """
+    level = [value] if type(value) in _CONTAINERS else []
+    plain = bool(level)
+    while level and plain:
+        inner: list[object] = []
+        for container in level:
+            if type(container) is dict:
+                plain = plain and _are_plain_keys(container)
+                members: Iterable[object] = container.values()
+            else:
+                plain = plain and type(container) is list
+                members = cast("list[object]", container)
+            inner += [member for member in members if type(member) in _CONTAINERS]
+        level, depth = inner, depth - 1
+        plain = plain and (depth > 0 or not level)
+    return plain
+
+
+def _are_plain_keys(container: dict[str, object]) -> bool:
+    try:
+        return "".join(container).isascii()
+    except TypeError:
+        return False
 
 
 _CONTAINERS = frozenset({dict, list, tuple})
@@ -236,6 +275,9 @@ def _parse_integer(text: str) -> float:
 def _refuse_constant(text: str) -> NoReturn:
     message = f"{text} is not JSON"
     raise ValueError(message)
+
+
+_DECODER = json.JSONDecoder(parse_int=_parse_integer, parse_constant=_refuse_constant)
 
 
 def _refuse(path: str, why: str, fix: str) -> NoReturn:

@@ -122,22 +122,22 @@ def verify_inclusion(
 
 def prove_consistency(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
     """Return the hashes that show the tree of the first `old_size` leaves to be a prefix."""
-    _require(0 <= old_size <= len(leaves), f"no prefix of {old_size} in {len(leaves)}")
-    if old_size in (0, len(leaves)):
-        return []
+    _require(1 <= old_size <= len(leaves), f"no prefix of {old_size} in {len(leaves)}")
     return _subproof(leaves, old_size, complete=True)
 
 
 def verify_consistency(
     old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root: bytes
 ) -> bool:
-    """Return whether `proof` shows that the tree with `root` extends the one with `old_root`."""
-    if not 0 <= old_size <= size or (old_size == 0 and old_root != EMPTY_ROOT):
+    """Return whether `proof` shows that the tree with `root` extends the one with `old_root`.
+
+    The empty tree is a prefix of every tree; there is nothing to prove about it, and False is
+    returned.
+    """
+    if not 1 <= old_size <= size:
         return False
     if old_size == size:
         return not proof and old_root == root
-    if old_size == 0:
-        return not proof
     if not _are_hashes(old_root, root, *proof):
         return False
     node, last, rest = old_size - 1, size - 1, list(proof)

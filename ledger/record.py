@@ -254,8 +254,8 @@ def read_record(line: bytes) -> Record:
     raise `MalformedRecordError`.
     """
     try:
-        value = json.loads(line)
-        return _build(value, Digest(value.pop("hash")))
+        value = cast("dict[str, object]", canonical.decode(line))
+        return _build(value, cast("Digest", value.pop("hash")))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MalformedRecordError(
             what="malformed record: expected the fields of a record, found other bytes",

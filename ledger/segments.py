@@ -146,7 +146,7 @@ def read_genesis(root: Path) -> Genesis:
         data.get("format") != FORMAT
         or not isinstance(origin, str)
         or not isinstance(vkey, str)
-        or not isinstance(segment, int)
+        or type(segment) is not int
         or not segment > 0 == segment & (segment - 1)
     ):
         raise MalformedLedgerError(

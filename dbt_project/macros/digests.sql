@@ -3,17 +3,13 @@
     sha256('\x00'::blob || encode(regexp_replace({{ line }}, ',"hash":"[0-9a-f]{64}"\}$', '}')))
 {%- endmacro %}
 
-{# SHA-256 of the canonical bytes of `data.result`, cut out of the line of an outcome. In canonical
-   order `result` is followed by `result_sha256` and preceded by `error` or `observed` at most. #}
-{% macro result_hash_of(line) -%}
-    sha256(regexp_extract(
+{# SHA-256 of the exact text between the first `opening` and the first `closing` of a line. Members
+   stand in canonical order and quotes within texts are escaped, so the first occurrence of a
+   member's name is the member itself. #}
+{% macro part_hash_of(line, opening, closing) -%}
+    sha256(substring(
         {{ line }},
-        '"data":\{(?:"observed":\{[^{}]*\},)?"result":(.*),"result_sha256":"[0-9a-f]{64}"', 1
+        instr({{ line }}, {{ opening }}) + length({{ opening }}),
+        instr({{ line }}, {{ closing }}) - instr({{ line }}, {{ opening }}) - length({{ opening }})
     ))
-{%- endmacro %}
-
-{# SHA-256 of the canonical bytes of `data.params`, cut out of the line of an intent; in canonical
-   order `seed` follows. #}
-{% macro params_hash_of(line) -%}
-    sha256(regexp_extract({{ line }}, ',"params":(\{.*\}),"seed":-?[0-9]+,"slice":', 1))
 {%- endmacro %}

@@ -1,8 +1,10 @@
 {# The only places where the JSON dialect of DuckDB shows; another adapter overrides these. #}
 
-{# JSON text as it stands, NULL for a JSON null. #}
-{% macro json_part(document, path) -%}
-    nullif(json_extract({{ document }}, '$.{{ path }}'), 'null')
+{# A document as a struct, parsed once. A field that is missing, null or of another type is NULL;
+   columns that must not be NULL say so in the contracts of the marts. The structure is the body of
+   a `call` block. #}
+{% macro json_struct(document) -%}
+    from_json({{ document }}, '{{ caller() | replace("\n", " ") | trim }}')
 {%- endmacro %}
 
 {# A scalar as text, NULL for a JSON null. #}
@@ -10,33 +12,7 @@
     json_extract_string({{ document }}, '$.{{ path }}')
 {%- endmacro %}
 
-{% macro json_number(document, path) -%}
-    cast(json_extract_string({{ document }}, '$.{{ path }}') as double)
-{%- endmacro %}
-
-{% macro json_count(document, path) -%}
-    cast(json_extract_string({{ document }}, '$.{{ path }}') as bigint)
-{%- endmacro %}
-
-{% macro json_flag(document, path) -%}
-    cast(json_extract_string({{ document }}, '$.{{ path }}') as boolean)
-{%- endmacro %}
-
-{% macro json_date(document, path) -%}
-    cast(json_extract_string({{ document }}, '$.{{ path }}') as date)
-{%- endmacro %}
-
-{# A list of JSON documents, to be unnested. #}
-{% macro json_items(document, path) -%}
-    cast(json_extract({{ document }}, '$.{{ path }}') as json[])
-{%- endmacro %}
-
-{# A list of structs {key, value} from an object of numbers, to be unnested; ordered by key. #}
-{% macro json_number_entries(document, path) -%}
-    list_sort(map_entries(cast(json_extract({{ document }}, '$.{{ path }}') as map(varchar, double))))
-{%- endmacro %}
-
-{# The same from an object of texts. #}
-{% macro json_text_entries(document, path) -%}
-    list_sort(map_entries(cast(json_extract({{ document }}, '$.{{ path }}') as map(varchar, varchar))))
+{# Entries {key, value} of a map, ordered by key, to be unnested. #}
+{% macro map_entries_ordered(map) -%}
+    list_sort(map_entries({{ map }}))
 {%- endmacro %}

@@ -54,14 +54,15 @@ def parse_parquet(content: bytes, label: str) -> Table:
     """
     try:
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
-    except (pa.ArrowException, OSError) as e:
+        columns = tuple(_cells(column) for column in table.columns)
+    except (pa.ArrowException, OSError, ValueError) as e:
+        first_line = str(e).partition("\n")[0]
         raise DataError(
-            f"{label} is not a Parquet file: {str(e).splitlines()[0]}",
+            f"{label} is not a Parquet file: {first_line}",
             where=label,
             why="a Parquet file begins and ends with PAR1; a download may have been cut off",
             fix='fetch the file again, or set data.source.kind to "csv" if it is text',
         ) from e
-    columns = tuple(_cells(column) for column in table.columns)
     return Table(label, tuple(table.column_names), columns, "row", range(1, table.num_rows + 1))
 
 

@@ -4,11 +4,14 @@
 *long*: `symbol, date, close`, and optionally `open, high, low, adj_close, volume`; a row is a bar.
 
 A file that could be either or is neither is refused with what was found and what is expected.
-Field names are recognised in any case and with blanks (`Adj Close`); symbols stay as written.
+Field names are recognised in any case and with blanks (`Adj Close`); symbols stay as written. An
+index without a name, as pandas writes it, is the date column if there is no other, else it numbers
+the rows and is left out.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,10 +30,13 @@ if TYPE_CHECKING:
     from pipeline.values import DateArray, FloatArray
 
 DATE_NAMES = frozenset({"date", "datetime", "timestamp"})
-"""Names, in lower case, of a date column."""
+"""Field names of a date column."""
 
-INDEX_NAMES = frozenset({"", "index", "__index_level_0__", "unnamed: 0"})
-"""Names that a first column has when an index was written without one."""
+INDEX_NAMES = frozenset({"", "index", "unnamed:_0"})
+"""Field names that a first column has when an index was written without a name."""
+
+PARQUET_INDEX = "__index_level_0__"
+"""What pandas calls such an index in a Parquet file, where it is the last column."""
 
 EXPECTED = (
     "wide:  date,AAPL,MSFT\n"
@@ -52,7 +58,6 @@ def read_bars(table: Table) -> Bars:
         If the file is empty, has neither shape, or any cell or row of it is unusable; all flaws
         are reported together.
     """
-    names = [_field_name(name) for name in table.names]
     if not table.names or not len(table.columns[0]):
         raise DataError(
             f"{table.label} has {'columns but no rows' if table.names else 'no columns'}",
@@ -61,6 +66,8 @@ def read_bars(table: Table) -> Bars:
             fix="fetch the prices again, or set data.source.path to another file",
         )
     _refuse_repeated_columns(table)
+    table = _without_row_numbers(table)
+    names = [_field_name(name) for name in table.names]
     at = _date_column(table, names)
     return _read_long(table, names, at) if "symbol" in names else _read_wide(table, names, at)
 
@@ -75,10 +82,30 @@ def _refuse_repeated_columns(table: Table) -> None:
         raise _unrecognised(table, f"column {', '.join(map(repr, repeated))} occurs more than once")
 
 
+def _index_column(table: Table) -> int | None:
+    """Return the column of an index without a name, if there is one."""
+    if PARQUET_INDEX in table.names:
+        return table.names.index(PARQUET_INDEX)
+    return 0 if _field_name(table.names[0]) in INDEX_NAMES else None
+
+
+def _without_row_numbers(table: Table) -> Table:
+    """Return the table without the index column if it has a date column too."""
+    index = _index_column(table)
+    if index is None or not any(_field_name(name) in DATE_NAMES for name in table.names):
+        return table
+    return replace(
+        table,
+        names=table.names[:index] + table.names[index + 1 :],
+        columns=table.columns[:index] + table.columns[index + 1 :],
+    )
+
+
 def _date_column(table: Table, names: list[str]) -> int:
     found = [i for i, name in enumerate(names) if name in DATE_NAMES]
-    if not found and names[0] in INDEX_NAMES:
-        return 0
+    index = _index_column(table)
+    if not found and index is not None:
+        return index
     if len(found) != 1:
         shown = ", ".join(table.names[i] for i in found)
         complaint = f"expected one date column, found {shown}" if found else "no date column"

@@ -22,8 +22,6 @@ from pipeline.ingestion.source import FIELDS, Bars, restrict, source_name
 from pipeline.values import Panel, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pipeline.config import DataParams
     from pipeline.values import Payload
 
@@ -198,33 +196,37 @@ def from_snapshot(content: bytes) -> Bars:
     """
     try:
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
-        fields = _fields(table.schema)
-        return Bars.of(
-            table["symbol"].to_pylist(),
-            table["date"].to_numpy(),
-            {name: table[name].to_numpy() for name in fields},
-        )
-    except (pa.ArrowException, OSError, KeyError, ValueError) as e:
+        return _bars_in(table)
+    except (pa.ArrowException, OSError, ValueError) as e:
+        first_line = str(e).partition("\n")[0]
         raise DataError(
-            f"the blob is not a snapshot: {str(e).splitlines()[0]}",
+            f"the blob is not a snapshot: {first_line}",
             where="snapshot blob",
             why="a snapshot is Parquet with symbol, date, close and other fields of a bar",
             fix="restore the blob from a backup; `assay verify --blobs` names what is altered",
         ) from e
 
 
-def _fields(schema: pa.Schema) -> tuple[str, ...]:
-    """Return the fields of a snapshot's schema.
+def _bars_in(table: pa.Table) -> Bars:
+    """Return the bars in a snapshot's table.
 
     Raises
     ------
     ValueError
-        If a column has another type, or order, than `to_snapshot` writes.
+        If columns, types or the order of rows are not those that `to_snapshot` writes.
     """
-    found: Mapping[str, pa.DataType] = {column.name: column.type for column in schema}
-    fields = tuple(name for name in FIELDS if name in found)
+    found = {column.name: column.type for column in table.schema}
+    fields = [name for name in FIELDS if name in found]
     wanted = {"symbol": pa.string(), "date": pa.date32(), **dict.fromkeys(fields, pa.float64())}
     if list(found.items()) != list(wanted.items()):
-        msg = f"expected columns {', '.join(wanted)}, found {schema.to_string()!r}"
+        msg = f"expected columns {', '.join(wanted)}, found {', '.join(found)}, or other types"
         raise ValueError(msg)
-    return fields
+    if table["symbol"].null_count:
+        msg = "a bar has no symbol"
+        raise ValueError(msg)
+    symbols, dates = table["symbol"].to_pylist(), table["date"].to_numpy()
+    bars = Bars.of(symbols, dates, {name: table[name].to_numpy() for name in fields})
+    if bars.symbol.tolist() != symbols or not np.array_equal(bars.date, dates):
+        msg = "rows are not sorted by symbol and date"
+        raise ValueError(msg)
+    return bars

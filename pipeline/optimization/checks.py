@@ -32,6 +32,9 @@ DUST = 1e-9
 ZERO_VARIANCE_LIMIT = 1e-9
 """A standard deviation per period at or below this is a price that does not move."""
 
+COVARIANCE_ROWS = 2
+"""Rows below which there is no covariance, whatever the warm-up."""
+
 TOTAL_TOLERANCE = 1e-12
 """By how much accepted weights may miss their total."""
 
@@ -55,9 +58,10 @@ def check_returns(returns: Returns, warmup_rows: int) -> None:
             why="weights are named by symbol and ties are broken by symbol",
             fix="select the symbols of the training window before optimising",
         )
-    if len(returns.values) < warmup_rows:
+    needed = max(warmup_rows, COVARIANCE_ROWS)
+    if len(returns.values) < needed:
         raise SolverError(
-            f"{len(returns.values)} rows of returns, expected at least {warmup_rows}",
+            f"{len(returns.values)} rows of returns, expected at least {needed}",
             where=f"training returns of {len(symbols)} symbols",
             why="fewer rows than optimization.warmup_rows estimate nothing",
             fix="start later, train on more days, or lower optimization.warmup_rows",

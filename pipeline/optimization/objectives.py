@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pipeline.optimization.problem import Problem
     from pipeline.values import FloatArray
 
+NO_VARIANCE = 1e-14
+"""A variance at or below this share of the mean variance is the rounding of a full hedge."""
+
 
 def ridged(problem: Problem) -> FloatArray:
     """Return the scaled covariance with the ridge on its diagonal."""
@@ -27,15 +30,19 @@ def penalised_variance(problem: Problem, weights: FloatArray) -> float:
     return _quadratic(ridged(problem), weights) * problem.prior.mean_variance
 
 
-def annual_sharpe_ratio(problem: Problem, weights: FloatArray) -> float:
+def annual_sharpe_ratio(problem: Problem, weights: FloatArray) -> float | None:
     """Return mean excess return over standard deviation of the weights, times `sqrt(periods)`.
 
-    The risk-free rate is subtracted from what is invested; cash earns it and adds nothing.
+    The risk-free rate is subtracted from what is invested; cash earns it and adds nothing. `None`
+    if the weights have no variance.
     """
     excess = problem.prior.mean - problem.risk_free_rate
-    variance = _quadratic(problem.prior.covariance, weights) * problem.prior.mean_variance
+    variance = _quadratic(problem.prior.covariance, weights)
+    if variance <= NO_VARIANCE:
+        return None
+    deviation = math.sqrt(variance * problem.prior.mean_variance)
     mean = math.fsum((excess * weights).tolist())
-    return mean / math.sqrt(variance) * math.sqrt(problem.periods_per_year)
+    return mean / deviation * math.sqrt(problem.periods_per_year)
 
 
 def suboptimality(problem: Problem, weights: FloatArray) -> float:

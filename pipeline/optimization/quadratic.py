@@ -153,7 +153,8 @@ def solve(program: QuadraticProgram) -> PrimalDual:
         dual[equalities:],
         int(found.iterations),
     )
-    return polished(program, ended) if ended.status == "optimal" else ended
+    solved = ended.status in {"optimal", "optimal_inaccurate"}
+    return polished(program, ended) if solved else ended
 
 
 def polished(program: QuadraticProgram, found: PrimalDual) -> PrimalDual:
@@ -231,8 +232,8 @@ def residuals(program: QuadraticProgram, found: PrimalDual) -> dict[str, float]:
 
     `primal`: largest violation of a constraint. `dual`: largest entry of
     `Px + q + E'y + G'z`, or the most negative `z`. `gap`: primal minus dual objective,
-    `|x'Px + q'x + e'y + h'z|`, relative to the primal objective where that exceeds 1. All three
-    are zero exactly at a minimum.
+    `|x'Px + q'x + e'y + h'z|`. Each is relative to the largest entry of `x`, the largest entry of
+    `Px` and the primal objective where that exceeds 1. All three are zero exactly at a minimum.
     """
     points, x, y, z = program.points, found.x, found.y, found.z
     curvature = (program.P * x).sum(axis=1)
@@ -243,8 +244,9 @@ def residuals(program: QuadraticProgram, found: PrimalDual) -> dict[str, float]:
     bent, straight = math.fsum((curvature * x).tolist()), math.fsum((program.q * x).tolist())
     bound = math.fsum([*(points.e * y).tolist(), *(points.h * z).tolist()])
     return {
-        "primal": max(_largest(equal), _largest(above)),
-        "dual": max(_largest(np.abs(gradient)), _largest(-z)),
+        "primal": max(_largest(equal), _largest(above)) / max(1.0, _largest(np.abs(x))),
+        "dual": max(_largest(np.abs(gradient)), _largest(-z))
+        / max(1.0, _largest(np.abs(curvature))),
         "gap": abs(bent + straight + bound) / max(1.0, abs(bent / 2.0 + straight)),
     }
 

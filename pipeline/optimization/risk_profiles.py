@@ -123,9 +123,13 @@ def _share_deviation(covariances: FloatArray, weights: FloatArray) -> float:
 
 
 def risk_shares(covariances: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the share of each asset in the variance, `w_i (Sw)_i / w'Sw`; they sum to 1."""
+    """Return the share of each asset in the variance, `w_i (Sw)_i / w'Sw`; they sum to 1.
+
+    Where the assets cancel fully there is no variance to share and all shares are 0.
+    """
     contributions: FloatArray = weights * (covariances * weights).sum(axis=1)
-    return contributions / math.fsum(contributions.tolist())
+    variance = math.fsum(contributions.tolist())
+    return contributions / variance if variance > 0.0 else np.zeros(len(weights))
 
 
 def hrp(covariances: FloatArray, method: Linkage = HRP_LINKAGE) -> FloatArray:

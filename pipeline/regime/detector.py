@@ -2,8 +2,9 @@
 
 Each component is turned into a percentile of what independent Gaussian noise gives, each
 percentile into evidence around 0.5, and the score is their weighted mean. Evidence is
-0.5 + 0.5 (2p - 1)^3: flat in the middle and steep at the ends, so that noise stays `normal` (about
-nine times in ten with the default limits) and only what noise hardly ever does moves the score.
+0.5 + 0.5 (2p - 1)^3: flat in the middle and steep at the ends, so that noise stays `normal` (five
+times in six for a single symbol, nine in ten for many) and only what noise hardly ever does moves
+the score.
 
 A component that is not accepted gives its weight to the others, in proportion. The hidden states
 are accepted only if they say that the market is agitated, and then count in full: they can raise

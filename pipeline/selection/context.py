@@ -140,7 +140,7 @@ class Context:
     panel : Panel
         Training rows only.
     usable : tuple of str
-        Symbols that the health check passed, ascending.
+        Symbols that the health check passed, in any order.
     params : SelectionParams
         Limits, weights and counts.
     periods_per_year : int

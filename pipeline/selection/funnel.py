@@ -73,7 +73,7 @@ def select(
             why="features are computed from the training rows",
             fix="check the window's rows",
         )
-    context = Context(panel, tuple(sorted(set(usable))), params, periods_per_year)
+    context = Context(panel, tuple(usable), params, periods_per_year)
     for stage in FUNNEL:
         context = stage(context)
     return Selection.of(context)

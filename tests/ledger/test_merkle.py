@@ -83,10 +83,10 @@ def test_inclusion_is_proven_and_nothing_else(data: st.DataObject, size: int) ->
         assert not verify_inclusion(leaves[index], index, size, [root, *proof[1:]], root)
 
 
-@given(st.data(), sizes)
+@given(st.data(), st.integers(1, 130))
 def test_consistency_is_proven_and_nothing_else(data: st.DataObject, size: int) -> None:
     """Invariant 2 for consistency."""
-    old = data.draw(st.integers(0, size))
+    old = data.draw(st.integers(1, size))
     leaves = LEAVES[:size]
     old_root, root = tree_root(leaves[:old]), tree_root(leaves)
     proof = prove_consistency(leaves, old)
@@ -94,9 +94,9 @@ def test_consistency_is_proven_and_nothing_else(data: st.DataObject, size: int) 
     assert not verify_consistency(old, size, proof, node_hash(root, root), root)
     assert not verify_consistency(old, size, [*proof, root], old_root, root)
     assert not verify_consistency(size + 1, size, proof, old_root, root)
+    assert not verify_consistency(0, size, [], EMPTY_ROOT, root)
     assert not verify_consistency(-1, size, proof, old_root, root)
-    if old > 0:
-        assert not verify_consistency(old, size, proof, old_root, LEAVES[150])
+    assert not verify_consistency(old, size, proof, old_root, LEAVES[150])
     if proof:
         assert not verify_consistency(old, size, proof[:-1], old_root, root)
         assert not verify_consistency(old, size, [], old_root, root)

@@ -195,7 +195,7 @@ def tell(size: Size = Size()) -> Story:  # noqa: B008 - frozen
     genesis = {"format": "assay-ledger/1", "origin": ORIGIN, "segment": 65536, "vkey": KEY.verify_key.text}
     story.drafts.append(Draft(type="genesis", run_id="", step="", id="", data=genesis))
     for number in range(size.runs):
-        _backtest(story, f"2026112{number}T040000Z-demo" if size.runs < 9 else f"r{number:04d}", size)
+        _backtest(story, f"20261120T04{number:04d}Z-demo", size)
     decided = f"{story.run_id}/optimize/stocks.custom.hrp.0000/1"
     _replay(story, decided)
     _crashed(story)

@@ -122,6 +122,10 @@ class Row:
         value = self._get(name)
         return value if isinstance(value, bool) else self._refuse(name, "a truth value", value)
 
+    def maybe_flag(self, name: str) -> bool | None:
+        """Return a truth value, or `None` where it does not apply."""
+        return None if self._get(name) is None else self.flag(name)
+
     def _get(self, name: str) -> Value:
         if name not in self.columns:
             self._refuse(name, "a column", None)

@@ -80,7 +80,8 @@ class Line:
 
     Attributes
     ----------
-    cells : tuple of str
+    cells : tuple of str or RecordRef
+        Words, or a record where a row rests on several.
     ref : RecordRef or None
     tone : str
         `fail`, `main` or nothing: a class of the row. What it says is also said in words.
@@ -88,7 +89,7 @@ class Line:
         A drawing shown before the last cell.
     """
 
-    cells: tuple[str, ...]
+    cells: tuple[str | RecordRef, ...]
     ref: RecordRef | None = None
     tone: str = ""
     strip: Markup | None = None
@@ -107,6 +108,8 @@ class Table:
     lines : tuple of Line
     query : str
         Name of the query, for the section sign.
+    also : tuple of str
+        Further queries that rows came from.
     omitted : int
         Rows that the query found and the table does not show.
     empty : str
@@ -118,6 +121,7 @@ class Table:
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     query: str
+    also: tuple[str, ...] = ()
     omitted: int = 0
     empty: str = "None."
 

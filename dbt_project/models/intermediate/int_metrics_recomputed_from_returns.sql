@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+-- A table, because every metric of `fct_metric_checks` reads it once more.
 -- The definitions are those of the record `measure@1`, written once more in SQL.
 with
 

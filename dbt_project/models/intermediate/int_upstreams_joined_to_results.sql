@@ -40,7 +40,7 @@ single as (
         decisions.result_sha256 as upstream_sha256
     from split
     inner join {{ ref('int_intents_paired_with_outcomes') }} as decisions
-        on split.upstream_decision_id = decisions.decision_id
+        on split.upstream_decision_id = decisions.decision_id and decisions.is_first
     where not split.is_prefix
 
 ),

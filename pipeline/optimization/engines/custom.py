@@ -5,13 +5,14 @@ It depends on no BLAS, thread count or hash seed: equal problems give equal byte
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.optimization import risk_profiles
-from pipeline.optimization.constraints import fit
+from pipeline.optimization.constraints import CAPACITY_TOLERANCE, fit
 from pipeline.optimization.engines.base import CAPABILITIES, Answer
 from pipeline.optimization.objectives import (
     annual_sharpe_ratio,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 RISK_SHARE_LIMIT = 1e-8
 """Risk shares further from equality than this are no risk parity."""
+
+MEAN_NOISE = 1e-12
+"""A mean excess return at or below this share of the standard deviation is the rounding of 0."""
 
 
 def equal_weight(problem: Problem) -> Answer:
@@ -116,7 +120,7 @@ def max_sharpe(problem: Problem) -> Answer:
     """
     excess = problem.prior.mean - problem.risk_free_rate
     best = float(excess.max())
-    if best <= 0.0:
+    if best <= MEAN_NOISE * math.sqrt(problem.prior.mean_variance):
         reason = (
             f"no asset beats the risk-free rate: the best mean return is "
             f"{float(problem.prior.mean.max()):.6g} per period, the rate "
@@ -131,10 +135,14 @@ def max_sharpe(problem: Problem) -> Answer:
     if found.status not in {"optimal", "optimal_inaccurate"}:
         return _unsolved(found)
     weights = found.x[:-1] / found.x[-1]
+    ratio = annual_sharpe_ratio(problem, weights)
+    if ratio is None:
+        reason = "a portfolio without variance beats the risk-free rate: the ratio has no maximum"
+        return Answer("unbounded", reason=reason, iterations=found.iterations)
     return Answer(
         found.status,
         weights,
-        objective=annual_sharpe_ratio(problem, weights),
+        objective=ratio,
         iterations=found.iterations,
         residuals=residuals(program, found),
     )
@@ -182,7 +190,8 @@ def barbell(problem: Problem) -> Answer:
     ranked = risk_profiles.barbell_leaders(scores, clusters, problem.aggressive_clusters_max)
     share = problem.aggressive_share * limits.total
     room = limits.cluster_limits()
-    while len(ranked) > 1 and _core_room(room, ranked) < limits.total - share:
+    core = limits.total - share - CAPACITY_TOLERANCE
+    while len(ranked) > 1 and _core_room(room, ranked) < core:
         ranked = ranked[:-1]
     return _two_sides(problem, ranked, share, _core_room(room, ranked))
 
@@ -190,7 +199,7 @@ def barbell(problem: Problem) -> Answer:
 def _core_room(room: Sequence[float], ranked: Sequence[tuple[int, int]]) -> float:
     """Return what the clusters that lead nothing may weigh together."""
     leading = {cluster for cluster, _ in ranked}
-    return sum(limit for cluster, limit in enumerate(room) if cluster not in leading)
+    return math.fsum(limit for cluster, limit in enumerate(room) if cluster not in leading)
 
 
 def _two_sides(
@@ -201,7 +210,7 @@ def _two_sides(
     leading = {cluster for cluster, _ in ranked}
     leader_room = float(limits.upper[leaders].sum())
     aggressive = min(max(share, limits.total - core_room), leader_room)
-    if limits.total - aggressive > core_room * (1.0 + 1e-12):
+    if limits.total - aggressive > core_room + CAPACITY_TOLERANCE:
         reason = (
             f"within the caps the core can weigh {core_room:.6g} and the leaders "
             f"{leader_room:.6g}, together less than {limits.total:.6g}"

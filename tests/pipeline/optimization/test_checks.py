@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError, SolverError
+from pipeline.optimization import checks
 from pipeline.optimization.checks import (
+    accepted,
     breach,
     check_returns,
     cluster_columns,
@@ -42,6 +44,8 @@ def test_too_few_rows_are_refused() -> None:
     with pytest.raises(SolverError, match="29 rows"):
         check_returns(make_returns(np.zeros((29, 2))), 30)
     check_returns(make_returns(np.zeros((30, 2))), 30)
+    with pytest.raises(SolverError, match="expected at least 2"):
+        check_returns(make_returns(np.zeros((1, 2))), 1)
 
 
 def test_symbols_without_variance_are_dropped_with_their_number() -> None:
@@ -120,4 +124,15 @@ def test_constraint_rows_say_what_binds() -> None:
         "B",
         -0.1,
         0.1,
+    )
+
+
+def test_weights_that_cannot_be_made_exact_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last step is checked like any other: nothing inexact leaves."""
+    close = np.array([0.3, 0.2, 0.25, 0.2500005])
+    assert accepted(close, LIMITS)[0] is not None
+    monkeypatch.setattr(checks, "exact", lambda weights, _: weights)
+    assert accepted(close, LIMITS) == (
+        None,
+        "no exact weights within 1e-12 of the limits were found",
     )

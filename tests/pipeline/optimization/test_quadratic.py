@@ -117,8 +117,10 @@ def test_a_wrong_active_set_is_not_taken() -> None:
     """Multipliers that call a free weight fixed would give a worse point: nothing changes."""
     program = QuadraticProgram(np.diag([2.0, 4.0]), np.zeros(2), simplex(2))
     found = solve(program)
-    misled = replace(found, z=np.array([0.7, 0.0]))
-    assert polished(program, misled) is misled
+    worse = replace(found, z=np.array([0.7, 0.0]))
+    impossible = replace(found, z=np.array([0.7, 0.7]))
+    assert polished(program, worse) is worse
+    assert polished(program, impossible) is impossible
 
 
 @settings(max_examples=60, deadline=None)

@@ -61,6 +61,12 @@ def test_full_hedge_has_no_risk_parity() -> None:
     assert risk_profiles.risk_parity(np.array([[1.0, -1.0], [-1.0, 1.0]])).deviation > 1e-3
 
 
+def test_risk_shares_without_variance_are_zero() -> None:
+    """Half of each side of a full hedge has nothing to share; no division by zero."""
+    hedge = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    assert risk_profiles.risk_shares(hedge, np.array([0.5, 0.5])).tolist() == [0.0, 0.0]
+
+
 def test_hrp_of_three_assets_by_hand() -> None:
     """A, B correlated .5, C apart: leaves C | A B, shares 6.84/33.88 and 27.04/33.88 * (9, 4)/13.
 

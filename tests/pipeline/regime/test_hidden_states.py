@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from pipeline.regime.hidden_states import (
     ITERATIONS_MAX,
+    STARTS,
     _Fit,
+    _fit,
     _forward,
     _one_state_likelihood,
     _standardised,
@@ -121,6 +123,32 @@ def test_burst_is_found(seed: int) -> None:
     assert model.ratio == pytest.approx(3.0, abs=0.8)
     assert model.converged
     assert model.iterations <= ITERATIONS_MAX
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_gain_is_the_difference_of_the_two_bics(seed: int) -> None:
+    """BIC = k ln n - 2 ln L with one parameter against four, at the parameters reported."""
+    series = _standardised(burst(seed, 2.0))
+    model = fit_two_states(burst(seed, 2.0), 0)
+    fit = _Fit(model.variances, model.stay, converged=True, iterations=1)
+    bic_one = math.log(252) - 2.0 * _one_state_likelihood(series)
+    bic_two = 4.0 * math.log(252) - 2.0 * _forward(series, fit)[0]
+    assert model.bic_gain == pytest.approx(bic_one - bic_two)
+
+
+def test_the_likeliest_start_wins() -> None:
+    """No single start reaches all of the best fits; the model is the best of both."""
+    winners = set()
+    for seed in range(12):
+        values = burst(seed, 2.5, 12)
+        series = _standardised(values)
+        fits = [_fit(series, share, 0) for share in STARTS]
+        likelihoods = [_forward(series, fit)[0] for fit in fits]
+        best = fits[likelihoods.index(max(likelihoods))]
+        model = fit_two_states(values, 0)
+        assert (model.variances, model.stay) == (best.variances, best.stay)
+        winners.add(STARTS[fits.index(best)])
+    assert len(winners) == len(STARTS) == 2
 
 
 def test_most_bursts_are_agitated_now() -> None:

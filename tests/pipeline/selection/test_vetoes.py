@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.config import SelectionParams
 from pipeline.predictability import null_distribution
 from pipeline.selection.context import Context, Features, Verdict
-from pipeline.selection.vetoes import ROUNDS, RULES, judge, vetoes
+from pipeline.selection.vetoes import ROUNDS, RULES, ZERO_VARIANCE_LIMIT, judge, vetoes
 from pipeline.values import Panel, Returns, frozen_array, frozen_dates
 
 if TYPE_CHECKING:
@@ -102,6 +102,12 @@ def test_each_rule_vetoes_what_it_says(rule: str, changed: dict[str, float]) -> 
     assert failed(found.verdicts) == {("B", rule)}
     assert found.survivors == ("A",)
     assert found.relaxed == 0
+
+
+def test_values_on_a_limit_pass_except_a_variance_of_nothing() -> None:
+    """Limits are the last value allowed; the zero-variance limit is the last one vetoed."""
+    verdicts = judge("A", (ZERO_VARIANCE_LIMIT, 0.6, 0.3, 0.2, 0.5), STRICT, 0)
+    assert [verdict.passed for verdict in verdicts] == [False, True, True, True, True]
 
 
 @pytest.mark.parametrize("side", [0.05, 0.95])

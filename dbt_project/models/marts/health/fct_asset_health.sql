@@ -14,22 +14,22 @@ assets as (
 final as (
 
     select
-        assets.record_seq || '.' || {{ json_text('assets.asset', 'symbol') }} as asset_health_id,
+        assets.record_seq || '.' || assets.asset.symbol as asset_health_id,
         {{ decision_columns() }},
-        {{ json_text('assets.asset', 'symbol') }} as symbol,
-        {{ json_text('assets.asset', 'status') }} as status,
+        assets.asset.symbol as symbol,
+        assets.asset.status as status,
         assets.gate,
         assets.is_strict,
-        {{ json_count('assets.asset', 'bars') }} as bar_count,
-        {{ json_count('assets.asset', 'expected') }} as expected_count,
-        {{ json_count('assets.asset', 'missing') }} as missing_count,
-        {{ json_count('assets.asset', 'largest_gap') }} as largest_gap,
-        {{ json_count('assets.asset', 'tolerated') }} as tolerated_count,
-        {{ json_date('assets.asset', 'last_date') }} as last_bar_date,
-        {{ json_count('assets.asset', 'stale') }} as stale_count,
-        {{ json_number('assets.asset', 'deviation') }} as deviation,
-        {{ json_number('assets.asset', 'largest_return') }} as largest_return,
-        array_to_string(cast(json_extract(assets.asset, '$.reasons') as varchar[]), '; ') as reasons,
+        assets.asset.bars as bar_count,
+        assets.asset.expected as expected_count,
+        assets.asset.missing as missing_count,
+        assets.asset.largest_gap as largest_gap,
+        assets.asset.tolerated as tolerated_count,
+        assets.asset.last_date as last_bar_date,
+        assets.asset.stale as stale_count,
+        assets.asset.deviation as deviation,
+        assets.asset.largest_return as largest_return,
+        array_to_string(assets.asset.reasons, '; ') as reasons,
         {{ outcome_evidence() }}
     from assets
     inner join {{ ref('int_decisions_taken') }} as decisions

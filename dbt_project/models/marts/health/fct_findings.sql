@@ -34,6 +34,46 @@ intents_orphaned as (
 
 ),
 
+records_repeated as (
+
+    select
+        'record_repeated' as rule,
+        decision_id as subject,
+        'an earlier intent has the same id' as detail,
+        null as value,
+        null as threshold,
+        record_seq,
+        record_hash,
+        run_id
+    from {{ ref('int_intents_paired_with_outcomes') }}
+    where pairing = 'repeated'
+    union all
+    select
+        'record_repeated' as rule,
+        run_id as subject,
+        'the run was opened before' as detail,
+        null as value,
+        null as threshold,
+        record_seq,
+        record_hash,
+        run_id
+    from {{ ref('stg_ledger__openings') }}
+    where not is_first
+    union all
+    select
+        'record_repeated' as rule,
+        run_id as subject,
+        'the run was closed before' as detail,
+        null as value,
+        null as threshold,
+        record_seq,
+        record_hash,
+        run_id
+    from {{ ref('stg_ledger__closings') }}
+    where not is_first
+
+),
+
 outcomes_unmatched as (
 
     select
@@ -52,7 +92,10 @@ outcomes_unmatched as (
         outcomes.run_id
     from {{ ref('stg_ledger__outcomes') }} as outcomes
     left join {{ ref('int_intents_paired_with_outcomes') }} as intents
-        on outcomes.decision_id = intents.decision_id and outcomes.record_seq > intents.record_seq
+        on
+            outcomes.decision_id = intents.decision_id
+            and outcomes.record_seq > intents.record_seq
+            and intents.is_first
     where intents.record_seq is null or outcomes.record_seq != intents.outcome_seq
 
 ),
@@ -72,7 +115,7 @@ run_counts as (
         runs.run_id
     from {{ ref('dim_runs') }} as runs
     inner join {{ ref('stg_ledger__closings') }} as closings
-        on runs.run_id = closings.run_id
+        on runs.run_id = closings.run_id and closings.is_first
     where
         runs.intent_count != runs.recorded_intent_count
         or runs.outcome_count != runs.recorded_outcome_count
@@ -113,40 +156,6 @@ upstream_digests as (
 
 ),
 
-dated as (
-
-    select
-        record_seq,
-        result_as_of_date
-    from {{ ref('stg_ledger__assessments') }}
-    union all
-    select
-        record_seq,
-        result_as_of_date
-    from {{ ref('stg_ledger__regimes') }}
-    union all
-    select
-        record_seq,
-        result_as_of_date
-    from {{ ref('stg_ledger__selections') }}
-    union all
-    select
-        record_seq,
-        result_as_of_date
-    from {{ ref('stg_ledger__optimizations') }}
-    union all
-    select
-        record_seq,
-        result_as_of_date
-    from {{ ref('stg_ledger__rebalances') }}
-    union all
-    select
-        record_seq,
-        result_as_of_date
-    from {{ ref('stg_ledger__flattenings') }}
-
-),
-
 looks_ahead as (
 
     select
@@ -159,7 +168,7 @@ looks_ahead as (
             when intents.step != 'simulate' and intents.slice_last_date > intents.as_of_date
                 then 'rows until ' || intents.slice_last_date || ' used for a decision of '
                     || intents.as_of_date
-            else 'result is of ' || dated.result_as_of_date || ', decision of ' || intents.as_of_date
+            else 'result is of ' || intents.result_as_of_date || ', decision of ' || intents.as_of_date
         end as detail,
         null as value,
         null as threshold,
@@ -167,13 +176,11 @@ looks_ahead as (
         intents.record_hash,
         intents.run_id
     from {{ ref('int_intents_paired_with_outcomes') }} as intents
-    left join dated
-        on intents.outcome_seq = dated.record_seq
     where
         intents.test_first_date <= intents.train_last_date
         -- A simulation looks at what came after the decision; that is its purpose.
         or (intents.step != 'simulate' and intents.slice_last_date > intents.as_of_date)
-        or dated.result_as_of_date > intents.as_of_date
+        or intents.result_as_of_date > intents.as_of_date
 
 ),
 
@@ -341,7 +348,7 @@ flattenings as (
 found as (
 
     {% set rules = [
-        'decisions_repeated', 'intents_orphaned', 'outcomes_unmatched', 'run_counts',
+        'decisions_repeated', 'intents_orphaned', 'records_repeated', 'outcomes_unmatched', 'run_counts',
         'result_digests', 'upstream_digests', 'looks_ahead', 'weights_not_summing',
         'caps_breached', 'caps_hidden', 'nav_discontinuous', 'return_equations', 'turnovers',
         'metrics', 'flattenings',

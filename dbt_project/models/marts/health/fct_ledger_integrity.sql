@@ -34,7 +34,8 @@ runs as (
         count(*) filter (where closings.record_seq is null) as unclosed_run_count
     from {{ ref('stg_ledger__openings') }} as openings
     left join {{ ref('stg_ledger__closings') }} as closings
-        on openings.run_id = closings.run_id
+        on openings.run_id = closings.run_id and closings.is_first
+    where openings.is_first
 
 ),
 

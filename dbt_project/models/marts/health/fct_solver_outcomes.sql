@@ -9,10 +9,8 @@ solved as (
         solver_status,
         objective,
         iterations,
-        list_max(list_transform(
-            map_values(cast(residuals as map(varchar, double))), lambda residual: abs(residual)
-        )) as largest_residual,
-        cast(residuals as varchar) as residuals,
+        list_max(list_transform(residuals, lambda entry: abs(entry.value))) as largest_residual,
+        cast(to_json(map_from_entries(residuals)) as varchar) as residuals,
         regime,
         cap_rule,
         symbol_cap,

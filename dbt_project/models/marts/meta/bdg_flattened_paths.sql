@@ -13,8 +13,8 @@ paths as (
 
     select
         record_seq,
-        {{ json_text('item', 'symbol') }} as symbol,
-        unnest({{ json_items('item', 'paths') }}) as path
+        item.symbol as symbol,
+        unnest(item.paths) as path
     from weights
 
 ),
@@ -22,12 +22,12 @@ paths as (
 final as (
 
     select
-        paths.record_seq || '.' || paths.symbol || '.' || {{ json_text('paths.path', 'sleeve') }} as flattened_path_id,
+        paths.record_seq || '.' || paths.symbol || '.' || paths.path.sleeve as flattened_path_id,
         {{ decision_columns() }},
         paths.symbol,
-        {{ json_text('paths.path', 'sleeve') }} as sleeve_path,
-        {{ json_number('paths.path', 'sleeve_weight') }} as sleeve_weight,
-        {{ json_number('paths.path', 'weight') }} as weight,
+        paths.path.sleeve as sleeve_path,
+        paths.path.sleeve_weight as sleeve_weight,
+        paths.path.weight as weight,
         {{ outcome_evidence() }}
     from paths
     inner join {{ ref('int_decisions_taken') }} as decisions

@@ -19,16 +19,16 @@ members as (
 final as (
 
     select
-        members.record_seq || '.' || {{ json_text('members.member', 'sleeve') }} as sleeve_id,
+        members.record_seq || '.' || members.member.sleeve as sleeve_id,
         decisions.decision_id,
-        {{ json_text('members.member', 'sleeve') }} as sleeve,
+        members.member.sleeve as sleeve,
         members.is_dropped,
-        {{ json_text('members.member', 'requested.engine') }} as requested_engine,
-        {{ json_text('members.member', 'requested.risk_profile') }} as requested_risk_profile,
-        {{ json_text('members.member', 'used.engine') }} as used_engine,
-        {{ json_text('members.member', 'used.risk_profile') }} as used_risk_profile,
-        coalesce({{ json_flag('members.member', 'proxy') }}, false) as is_proxy,
-        {{ json_text('members.member', 'reason') }} as reason,
+        members.member.requested.engine as requested_engine,
+        members.member.requested.risk_profile as requested_risk_profile,
+        members.member.used.engine as used_engine,
+        members.member.used.risk_profile as used_risk_profile,
+        coalesce(members.member.proxy, false) as is_proxy,
+        members.member.reason as reason,
         {{ outcome_evidence() }}
     from members
     inner join {{ ref('int_decisions_taken') }} as decisions

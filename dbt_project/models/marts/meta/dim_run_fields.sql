@@ -13,6 +13,7 @@ openings as (
         diff_sha256,
         environment
     from {{ ref('stg_ledger__openings') }}
+    where is_first
 
 ),
 

@@ -24,18 +24,18 @@ final as (
         openings.commit_sha,
         openings.is_dirty,
         openings.diff_sha256,
-        cast({{ json_part('openings.environment', 'untracked') }} as varchar) as untracked,
+        cast(openings.untracked as varchar) as untracked,
         openings.lock_sha256,
-        {{ json_text('openings.environment', 'python') }} as python,
-        {{ json_text('openings.environment', 'platform') }} as platform,
-        {{ json_text('openings.environment', 'processor') }} as processor,
-        cast({{ json_part('openings.environment', 'blas') }} as varchar) as blas,
-        cast({{ json_part('openings.environment', 'threads') }} as varchar) as threads,
+        openings.python,
+        openings.platform,
+        openings.processor,
+        cast(openings.blas as varchar) as blas,
+        cast(openings.threads as varchar) as threads,
         openings.actor,
         openings.opened_at,
         closings.closed_at,
         coalesce(closings.close_status, 'open') as close_status,
-        cast(closings.error as varchar) as error,
+        closings.error,
         coalesce(decisions.intent_count, 0) as intent_count,
         coalesce(decisions.outcome_count, 0) as outcome_count,
         closings.recorded_intent_count,
@@ -47,9 +47,10 @@ final as (
         openings.run_id
     from {{ ref('stg_ledger__openings') }} as openings
     left join {{ ref('stg_ledger__closings') }} as closings
-        on openings.run_id = closings.run_id
+        on openings.run_id = closings.run_id and closings.is_first
     left join decisions
         on openings.run_id = decisions.run_id
+    where openings.is_first
 
 )
 

@@ -23,9 +23,7 @@ snapshots as (
         periods_per_year,
         'close' as price_field,
         logical_sha256,
-        cast(list_transform(
-            sleeves, lambda item: json_extract_string(item, '$.sleeve')
-        ) as json) as symbols,
+        to_json(list_transform(sleeves, lambda item: item.sleeve)) as symbols,
         first_date,
         last_date,
         row_count,

@@ -16,12 +16,12 @@ builds as (
 final as (
 
     select
-        record_seq || '.' || {{ json_text('mart', 'name') }} as build_id,
+        record_seq || '.' || mart.name as build_id,
         through_seq,
         through_hash,
-        {{ json_text('mart', 'name') }} as mart,
-        {{ json_count('mart', 'rows') }} as row_count,
-        {{ json_text('mart', 'sha256') }} as content_sha256,
+        mart.name as mart,
+        mart.rows as row_count,
+        mart.sha256 as content_sha256,
         record_seq,
         record_hash,
         run_id

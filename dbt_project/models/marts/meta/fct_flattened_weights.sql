@@ -12,11 +12,11 @@ weights as (
 final as (
 
     select
-        weights.record_seq || '.' || {{ json_text('weights.item', 'symbol') }} as flattened_weight_id,
+        weights.record_seq || '.' || weights.item.symbol as flattened_weight_id,
         {{ decision_columns() }},
-        {{ json_text('weights.item', 'symbol') }} as symbol,
-        {{ json_number('weights.item', 'net') }} as net_weight,
-        {{ json_number('weights.item', 'gross') }} as gross_weight,
+        weights.item.symbol as symbol,
+        weights.item.net as net_weight,
+        weights.item.gross as gross_weight,
         {{ outcome_evidence() }}
     from weights
     inner join {{ ref('int_decisions_taken') }} as decisions

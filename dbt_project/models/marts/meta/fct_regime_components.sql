@@ -12,14 +12,14 @@ components as (
 final as (
 
     select
-        components.record_seq || '.' || {{ json_text('components.component', 'name') }} as regime_component_id,
+        components.record_seq || '.' || components.component.name as regime_component_id,
         {{ decision_columns() }},
-        {{ json_text('components.component', 'name') }} as component,
-        {{ json_number('components.component', 'value') }} as value,
-        {{ json_number('components.component', 'null_percentile') }} as null_percentile,
-        {{ json_number('components.component', 'weight') }} as weight,
-        {{ json_flag('components.component', 'accepted') }} as is_accepted,
-        {{ json_text('components.component', 'note') }} as note,
+        components.component.name as component,
+        components.component.value as value,
+        components.component.null_percentile as null_percentile,
+        components.component.weight as weight,
+        components.component.accepted as is_accepted,
+        components.component.note as note,
         {{ outcome_evidence() }}
     from components
     inner join {{ ref('int_decisions_taken') }} as decisions

@@ -20,7 +20,7 @@ final as (
         replays.run_id
     from {{ ref('stg_ledger__replays') }} as replays
     left join {{ ref('int_intents_paired_with_outcomes') }} as replayed
-        on replays.replayed_decision_id = replayed.decision_id
+        on replays.replayed_decision_id = replayed.decision_id and replayed.is_first
 
 )
 

@@ -15,12 +15,12 @@ features as (
 
     select
         record_seq,
-        {{ json_text('feature', 'symbol') }} as symbol,
-        {{ json_number('feature', 'momentum') }} as momentum,
-        {{ json_number('feature', 'volatility') }} as volatility,
-        {{ json_number('feature', 'entropy') }} as entropy,
-        {{ json_number('feature', 'hurst') }} as hurst,
-        {{ json_number('feature', 'efficiency') }} as efficiency
+        feature.symbol as symbol,
+        feature.momentum as momentum,
+        feature.volatility as volatility,
+        feature.entropy as entropy,
+        feature.hurst as hurst,
+        feature.efficiency as efficiency
     from (
         select
             record_seq,
@@ -34,9 +34,9 @@ scores as (
 
     select
         record_seq,
-        {{ json_text('score', 'symbol') }} as symbol,
-        {{ json_number('score', 'score') }} as score,
-        {{ json_count('score', 'rank') }} as rank
+        score.symbol as symbol,
+        score.score as score,
+        score.rank as rank
     from (
         select
             record_seq,
@@ -50,8 +50,8 @@ clusters as (
 
     select
         record_seq,
-        {{ json_count('cluster', 'cluster') }} as cluster,
-        unnest(cast(json_extract(cluster, '$.symbols') as varchar[])) as symbol
+        cluster.cluster as cluster,
+        unnest(cluster.symbols) as symbol
     from (
         select
             record_seq,

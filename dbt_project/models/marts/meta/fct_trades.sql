@@ -14,14 +14,14 @@ trades as (
 final as (
 
     select
-        trades.record_seq || '.' || {{ json_text('trades.trade', 'symbol') }} as trade_id,
+        trades.record_seq || '.' || trades.trade.symbol as trade_id,
         {{ decision_columns() }},
-        {{ json_text('trades.trade', 'symbol') }} as symbol,
-        {{ json_text('trades.trade', 'side') }} as side,
-        {{ json_number('trades.trade', 'weight') }} as weight_change,
-        {{ json_number('trades.trade', 'value') }} as value_change,
-        coalesce(trades.holdings[{{ json_text('trades.trade', 'symbol') }}], 0) as holding_weight,
-        coalesce(trades.targets[{{ json_text('trades.trade', 'symbol') }}], 0) as target_weight,
+        trades.trade.symbol as symbol,
+        trades.trade.side as side,
+        trades.trade.weight as weight_change,
+        trades.trade.value as value_change,
+        coalesce(trades.holdings[trades.trade.symbol], 0) as holding_weight,
+        coalesce(trades.targets[trades.trade.symbol], 0) as target_weight,
         {{ outcome_evidence() }}
     from trades
     inner join {{ ref('int_decisions_taken') }} as decisions

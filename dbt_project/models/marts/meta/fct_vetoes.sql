@@ -13,14 +13,14 @@ final as (
 
     select
         verdicts.record_seq
-        || '.' || {{ json_text('verdicts.verdict', 'symbol') }}
-        || '.' || {{ json_text('verdicts.verdict', 'rule') }} as veto_id,
+        || '.' || verdicts.verdict.symbol
+        || '.' || verdicts.verdict.rule as veto_id,
         {{ decision_columns() }},
-        {{ json_text('verdicts.verdict', 'symbol') }} as symbol,
-        {{ json_text('verdicts.verdict', 'rule') }} as rule,
-        {{ json_number('verdicts.verdict', 'value') }} as value,
-        {{ json_number('verdicts.verdict', 'limit') }} as threshold,
-        {{ json_flag('verdicts.verdict', 'passed') }} as is_passed,
+        verdicts.verdict.symbol as symbol,
+        verdicts.verdict.rule as rule,
+        verdicts.verdict.value as value,
+        verdicts.verdict."limit" as threshold,
+        verdicts.verdict.passed as is_passed,
         {{ outcome_evidence() }}
     from verdicts
     inner join {{ ref('int_decisions_taken') }} as decisions

@@ -21,20 +21,20 @@ measured as (
         position,
         regime,
         cap_rule,
-        {{ json_text('item', 'kind') }} as kind,
-        {{ json_text('item', 'name') }} as name,
-        {{ json_number('item', 'value') }} as value,
-        {{ json_number('item', 'limit') }} as threshold,
-        {{ json_number('item', 'slack') }} as slack,
-        {{ json_flag('item', 'binding') }} as is_binding,
-        case {{ json_text('item', 'kind') }}
+        item.kind as kind,
+        item.name as name,
+        item.value as value,
+        item."limit" as threshold,
+        item.slack as slack,
+        item.binding as is_binding,
+        case item.kind
             when 'symbol_cap' then symbol_cap_requested
             when 'cluster_cap' then cluster_cap_requested
         end as requested_threshold,
         -- The budget is an equation; every other constraint is `value <= threshold`.
-        case {{ json_text('item', 'kind') }}
-            when 'budget' then abs({{ json_number('item', 'limit') }} - {{ json_number('item', 'value') }})
-            else greatest({{ json_number('item', 'value') }} - {{ json_number('item', 'limit') }}, 0)
+        case item.kind
+            when 'budget' then abs(item."limit" - item.value)
+            else greatest(item.value - item."limit", 0)
         end as excess
     from constraints
 

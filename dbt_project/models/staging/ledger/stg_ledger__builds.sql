@@ -1,5 +1,21 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "through_seq": "BIGINT", "through_hash": "VARCHAR",
+            "marts": [{"name": "VARCHAR", "rows": "BIGINT", "sha256": "VARCHAR"}]
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'build'
+
+),
+
 final as (
 
     select
@@ -7,11 +23,10 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_text('result', 'through_hash') }} as through_hash,
-        {{ json_count('result', 'through_seq') }} as through_seq,
-        {{ json_items('result', 'marts') }} as marts
-    from {{ ref('stg_ledger__results') }}
-    where step = 'build'
+        result.through_seq,
+        result.through_hash,
+        result.marts
+    from parsed
 
 )
 

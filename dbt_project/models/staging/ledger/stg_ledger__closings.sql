@@ -1,5 +1,22 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        status,
+        recorded_at,
+        {% call json_struct('data') %}{
+            "intents": "BIGINT", "outcomes": "BIGINT", "first_seq": "BIGINT", "last_seq": "BIGINT",
+            "error": "JSON"
+        }{% endcall %} as closing
+    from {{ ref('stg_ledger__records') }}
+    where record_type = 'run' and status != 'open'
+
+),
+
 final as (
 
     select
@@ -10,18 +27,20 @@ final as (
 
         ---------- strings
         status as close_status,
-        {{ json_part('data', 'error') }} as error,
+        nullif(cast(closing.error as varchar), 'null') as error,
 
         ---------- numerics
-        {{ json_count('data', 'intents') }} as recorded_intent_count,
-        {{ json_count('data', 'outcomes') }} as recorded_outcome_count,
-        {{ json_count('data', 'first_seq') }} as first_seq,
-        {{ json_count('data', 'last_seq') }} as last_seq,
+        closing.intents as recorded_intent_count,
+        closing.outcomes as recorded_outcome_count,
+        closing.first_seq,
+        closing.last_seq,
+
+        ---------- booleans
+        row_number() over (partition by run_id order by record_seq) = 1 as is_first,
 
         ---------- timestamps
         recorded_at as closed_at
-    from {{ ref('stg_ledger__records') }}
-    where record_type = 'run' and status != 'open'
+    from parsed
 
 )
 

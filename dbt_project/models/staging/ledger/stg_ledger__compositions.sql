@@ -1,5 +1,27 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "calendar": "VARCHAR", "logical_sha256": "VARCHAR", "periods_per_year": "BIGINT",
+            "rows": "BIGINT", "first_date": "DATE", "last_date": "DATE",
+            "sleeves": [{
+                "sleeve": "VARCHAR", "proxy": "BOOLEAN", "reason": "VARCHAR",
+                "requested": {"engine": "VARCHAR", "risk_profile": "VARCHAR"},
+                "used": {"engine": "VARCHAR", "risk_profile": "VARCHAR"}
+            }],
+            "dropped": [{"sleeve": "VARCHAR", "reason": "VARCHAR"}]
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'compose'
+
+),
+
 final as (
 
     select
@@ -7,16 +29,15 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_text('result', 'calendar') }} as calendar,
-        {{ json_text('result', 'logical_sha256') }} as logical_sha256,
-        {{ json_count('result', 'periods_per_year') }} as periods_per_year,
-        {{ json_count('result', 'rows') }} as row_count,
-        {{ json_date('result', 'first_date') }} as first_date,
-        {{ json_date('result', 'last_date') }} as last_date,
-        {{ json_items('result', 'sleeves') }} as sleeves,
-        {{ json_items('result', 'dropped') }} as dropped
-    from {{ ref('stg_ledger__results') }}
-    where step = 'compose'
+        result.calendar,
+        result.logical_sha256,
+        result.periods_per_year,
+        result.rows as row_count,
+        result.first_date,
+        result.last_date,
+        result.sleeves,
+        result.dropped
+    from parsed
 
 )
 

@@ -1,5 +1,25 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "as_of": "DATE", "cash": "DOUBLE", "net_total": "DOUBLE", "gross_total": "DOUBLE",
+            "net_expected": "DOUBLE", "gross_expected": "DOUBLE", "conserved": "BOOLEAN",
+            "weights": [{
+                "symbol": "VARCHAR", "net": "DOUBLE", "gross": "DOUBLE",
+                "paths": [{"sleeve": "VARCHAR", "sleeve_weight": "DOUBLE", "weight": "DOUBLE"}]
+            }]
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'flatten'
+
+),
+
 final as (
 
     select
@@ -7,16 +27,15 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_number('result', 'cash') }} as cash_weight,
-        {{ json_number('result', 'net_total') }} as net_total,
-        {{ json_number('result', 'gross_total') }} as gross_total,
-        {{ json_number('result', 'net_expected') }} as net_expected,
-        {{ json_number('result', 'gross_expected') }} as gross_expected,
-        {{ json_flag('result', 'conserved') }} as is_conserved,
-        {{ json_date('result', 'as_of') }} as result_as_of_date,
-        {{ json_items('result', 'weights') }} as weights
-    from {{ ref('stg_ledger__results') }}
-    where step = 'flatten'
+        result.cash as cash_weight,
+        result.net_total,
+        result.gross_total,
+        result.net_expected,
+        result.gross_expected,
+        result.conserved as is_conserved,
+        result.as_of as result_as_of_date,
+        result.weights
+    from parsed
 
 )
 

@@ -1,5 +1,22 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "source": "VARCHAR", "calendar": "VARCHAR", "price_field": "VARCHAR",
+            "logical_sha256": "VARCHAR", "symbols": "JSON", "periods_per_year": "BIGINT",
+            "rows": "BIGINT", "bars": "BIGINT", "first_date": "DATE", "last_date": "DATE"
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'ingest'
+
+),
+
 final as (
 
     select
@@ -7,18 +24,17 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_text('result', 'source') }} as source,
-        {{ json_text('result', 'calendar') }} as calendar,
-        {{ json_text('result', 'price_field') }} as price_field,
-        {{ json_text('result', 'logical_sha256') }} as logical_sha256,
-        {{ json_part('result', 'symbols') }} as symbols,
-        {{ json_count('result', 'periods_per_year') }} as periods_per_year,
-        {{ json_count('result', 'rows') }} as row_count,
-        {{ json_count('result', 'bars') }} as bar_count,
-        {{ json_date('result', 'first_date') }} as first_date,
-        {{ json_date('result', 'last_date') }} as last_date
-    from {{ ref('stg_ledger__results') }}
-    where step = 'ingest'
+        result.source,
+        result.calendar,
+        result.price_field,
+        result.logical_sha256,
+        result.symbols,
+        result.periods_per_year,
+        result.rows as row_count,
+        result.bars as bar_count,
+        result.first_date,
+        result.last_date
+    from parsed
 
 )
 

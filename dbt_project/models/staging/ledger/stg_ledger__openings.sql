@@ -1,5 +1,36 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        actor,
+        recorded_at,
+        {{ json_text('inputs', 'diff') }} as diff_sha256,
+        {% call json_struct('data') %}{
+            "kind": "VARCHAR", "profile": "VARCHAR", "sleeves": "JSON", "manifest_sha256": "VARCHAR",
+            "seed": "BIGINT", "environment": "JSON"
+        }{% endcall %} as opening
+    from {{ ref('stg_ledger__records') }}
+    where record_type = 'run' and status = 'open'
+
+),
+
+described as (
+
+    select
+        *,
+        {% call json_struct('opening.environment') %}{
+            "commit": "VARCHAR", "dirty": "BOOLEAN", "untracked": "JSON", "lock_sha256": "VARCHAR",
+            "python": "VARCHAR", "platform": "VARCHAR", "processor": "VARCHAR", "blas": "JSON",
+            "threads": "JSON"
+        }{% endcall %} as environment
+    from parsed
+
+),
+
 final as (
 
     select
@@ -9,26 +40,34 @@ final as (
         run_id,
 
         ---------- strings
-        {{ json_text('data', 'kind') }} as kind,
-        {{ json_text('data', 'profile') }} as profile,
-        {{ json_part('data', 'sleeves') }} as sleeves,
-        {{ json_text('data', 'manifest_sha256') }} as manifest_sha256,
-        {{ json_text('data', 'environment.commit') }} as commit_sha,
-        {{ json_text('data', 'environment.lock_sha256') }} as lock_sha256,
-        {{ json_text('inputs', 'diff') }} as diff_sha256,
-        {{ json_part('data', 'environment') }} as environment,
+        opening.kind,
+        opening.profile,
+        opening.sleeves,
+        opening.manifest_sha256,
+        environment.commit as commit_sha,
+        environment.lock_sha256,
+        environment.untracked,
+        environment.python,
+        environment.platform,
+        environment.processor,
+        environment.blas,
+        environment.threads,
+        diff_sha256,
         actor,
 
+        ---------- documents
+        opening.environment as environment,
+
         ---------- numerics
-        {{ json_count('data', 'seed') }} as seed,
+        opening.seed,
 
         ---------- booleans
-        {{ json_flag('data', 'environment.dirty') }} as is_dirty,
+        environment.dirty as is_dirty,
+        row_number() over (partition by run_id order by record_seq) = 1 as is_first,
 
         ---------- timestamps
         recorded_at as opened_at
-    from {{ ref('stg_ledger__records') }}
-    where record_type = 'run' and status = 'open'
+    from described
 
 )
 

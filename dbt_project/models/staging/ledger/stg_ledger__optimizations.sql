@@ -1,5 +1,38 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "as_of": "DATE", "status": "VARCHAR", "objective": "DOUBLE", "iterations": "BIGINT",
+            "cash": "DOUBLE", "slice_sha256": "VARCHAR",
+            "requested": {"engine": "VARCHAR", "risk_profile": "VARCHAR"},
+            "actual": {"engine": "VARCHAR", "risk_profile": "VARCHAR"},
+            "residuals": "MAP(VARCHAR, DOUBLE)", "weights": "MAP(VARCHAR, DOUBLE)",
+            "caps": {
+                "regime": "VARCHAR", "rule": "VARCHAR", "symbol_cap": "DOUBLE",
+                "cluster_cap": "DOUBLE", "symbol_cap_requested": "DOUBLE",
+                "cluster_cap_requested": "DOUBLE"
+            },
+            "constraints": [{
+                "kind": "VARCHAR", "name": "VARCHAR", "value": "DOUBLE", "limit": "DOUBLE",
+                "slack": "DOUBLE", "binding": "BOOLEAN"
+            }],
+            "dropped": [{"symbol": "VARCHAR", "reason": "VARCHAR"}],
+            "fallbacks": [{
+                "engine": "VARCHAR", "risk_profile": "VARCHAR", "status": "VARCHAR",
+                "reason": "VARCHAR"
+            }]
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'optimize'
+
+),
+
 final as (
 
     select
@@ -7,29 +40,28 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_text('result', 'requested.engine') }} as requested_engine,
-        {{ json_text('result', 'requested.risk_profile') }} as requested_risk_profile,
-        {{ json_text('result', 'actual.engine') }} as actual_engine,
-        {{ json_text('result', 'actual.risk_profile') }} as actual_risk_profile,
-        {{ json_text('result', 'status') }} as solver_status,
-        {{ json_text('result', 'caps.regime') }} as regime,
-        {{ json_text('result', 'caps.rule') }} as cap_rule,
-        {{ json_text('result', 'slice_sha256') }} as slice_sha256,
-        {{ json_part('result', 'residuals') }} as residuals,
-        {{ json_number('result', 'objective') }} as objective,
-        {{ json_count('result', 'iterations') }} as iterations,
-        {{ json_number('result', 'cash') }} as cash_weight,
-        {{ json_number('result', 'caps.symbol_cap') }} as symbol_cap,
-        {{ json_number('result', 'caps.cluster_cap') }} as cluster_cap,
-        {{ json_number('result', 'caps.symbol_cap_requested') }} as symbol_cap_requested,
-        {{ json_number('result', 'caps.cluster_cap_requested') }} as cluster_cap_requested,
-        {{ json_date('result', 'as_of') }} as result_as_of_date,
-        {{ json_number_entries('result', 'weights') }} as weights,
-        {{ json_items('result', 'constraints') }} as constraints,
-        {{ json_items('result', 'dropped') }} as dropped,
-        {{ json_items('result', 'fallbacks') }} as fallbacks
-    from {{ ref('stg_ledger__results') }}
-    where step = 'optimize'
+        result.requested.engine as requested_engine,
+        result.requested.risk_profile as requested_risk_profile,
+        result.actual.engine as actual_engine,
+        result.actual.risk_profile as actual_risk_profile,
+        result.status as solver_status,
+        result.objective,
+        result.iterations,
+        result.cash as cash_weight,
+        result.slice_sha256,
+        result.caps.regime,
+        result.caps.rule as cap_rule,
+        result.caps.symbol_cap,
+        result.caps.cluster_cap,
+        result.caps.symbol_cap_requested,
+        result.caps.cluster_cap_requested,
+        result.as_of as result_as_of_date,
+        {{ map_entries_ordered('result.residuals') }} as residuals,
+        {{ map_entries_ordered('result.weights') }} as weights,
+        result.constraints,
+        result.dropped,
+        result.fallbacks
+    from parsed
 
 )
 

@@ -1,5 +1,31 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        step,
+        status,
+        recorded_at,
+        line,
+        {% call json_struct('outputs') %}{"result": "VARCHAR", "snapshot": "VARCHAR"}{% endcall %} as blobs,
+        {% call json_struct('line') %}{"data": {
+            "result_sha256": "VARCHAR", "upstream_sha256": "MAP(VARCHAR, VARCHAR)",
+            "result": {"as_of": "DATE"},
+            "error": {
+                "code": "VARCHAR", "what": "VARCHAR", "where": "VARCHAR", "why": "VARCHAR",
+                "fix": "VARCHAR"
+            },
+            "observed": {"seconds": "DOUBLE"}
+        }}{% endcall %}.data as outcome
+    from {{ ref('stg_ledger__records') }}
+    where record_type = 'outcome'
+
+),
+
 final as (
 
     select
@@ -12,27 +38,30 @@ final as (
         ---------- strings
         step,
         status as outcome_status,
-        {{ json_text('data', 'result_sha256') }} as result_sha256,
+        outcome.result_sha256,
         case
-            when json_extract_string(outputs, '$.result') is not null
-                then json_extract_string(outputs, '$.result')
-            when status = 'ok' then {{ result_hash_of('line') }}
+            when blobs.result is not null then blobs.result
+            when status = 'ok'
+                then {{ part_hash_of(
+                    'line', "'\"result\":'", "',\"result_sha256\":\"' || outcome.result_sha256"
+                ) }}
         end as result_sha256_recomputed,
-        {{ json_text('outputs', 'snapshot') }} as snapshot_sha256,
-        cast(json_extract(data, '$.upstream_sha256') as map(varchar, varchar)) as upstream_sha256,
-        {{ json_text('data', 'error.code') }} as error_code,
-        {{ json_text('data', 'error.what') }} as error_what,
-        {{ json_text('data', 'error.where') }} as error_where,
-        {{ json_text('data', 'error.why') }} as error_why,
-        {{ json_text('data', 'error.fix') }} as error_fix,
+        blobs.result as document_sha256,
+        blobs.snapshot as snapshot_sha256,
+        outcome.upstream_sha256,
+        outcome.error.code as error_code,
+        outcome.error.what as error_what,
+        outcome.error."where" as error_where,
+        outcome.error.why as error_why,
+        outcome.error.fix as error_fix,
 
         ---------- numerics
-        {{ json_number('data', 'observed.seconds') }} as observed_seconds,
+        outcome.observed.seconds as observed_seconds,
 
-        ---------- timestamps
+        ---------- dates and timestamps
+        outcome.result.as_of as result_as_of_date,
         recorded_at as decided_at
-    from {{ ref('stg_ledger__records') }}
-    where record_type = 'outcome'
+    from parsed
 
 )
 

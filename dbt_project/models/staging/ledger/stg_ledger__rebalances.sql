@@ -1,5 +1,25 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "as_of": "DATE", "nav": "DOUBLE", "cash_weight": "DOUBLE", "turnover_one_way": "DOUBLE",
+            "largest_drift": "DOUBLE", "urgency": "VARCHAR",
+            "holdings": "MAP(VARCHAR, DOUBLE)", "targets": "MAP(VARCHAR, DOUBLE)",
+            "trades": [{
+                "symbol": "VARCHAR", "side": "VARCHAR", "weight": "DOUBLE", "value": "DOUBLE"
+            }]
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'rebalance'
+
+),
+
 final as (
 
     select
@@ -7,17 +27,16 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_text('result', 'urgency') }} as urgency,
-        {{ json_number('result', 'nav') }} as nav,
-        {{ json_number('result', 'cash_weight') }} as cash_weight,
-        {{ json_number('result', 'turnover_one_way') }} as turnover_one_way,
-        {{ json_number('result', 'largest_drift') }} as largest_drift,
-        {{ json_date('result', 'as_of') }} as result_as_of_date,
-        {{ json_number_entries('result', 'holdings') }} as holdings,
-        {{ json_number_entries('result', 'targets') }} as targets,
-        {{ json_items('result', 'trades') }} as trades
-    from {{ ref('stg_ledger__results') }}
-    where step = 'rebalance'
+        result.nav,
+        result.cash_weight,
+        result.turnover_one_way,
+        result.largest_drift,
+        result.urgency,
+        result.as_of as result_as_of_date,
+        {{ map_entries_ordered('result.holdings') }} as holdings,
+        {{ map_entries_ordered('result.targets') }} as targets,
+        result.trades
+    from parsed
 
 )
 

@@ -1,5 +1,24 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "as_of": "DATE", "regime": "VARCHAR", "score": "DOUBLE", "observations": "BIGINT",
+            "components": [{
+                "name": "VARCHAR", "value": "DOUBLE", "null_percentile": "DOUBLE",
+                "weight": "DOUBLE", "accepted": "BOOLEAN", "note": "VARCHAR"
+            }]
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'detect'
+
+),
+
 final as (
 
     select
@@ -7,13 +26,12 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_text('result', 'regime') }} as regime,
-        {{ json_number('result', 'score') }} as score,
-        {{ json_count('result', 'observations') }} as observation_count,
-        {{ json_date('result', 'as_of') }} as result_as_of_date,
-        {{ json_items('result', 'components') }} as components
-    from {{ ref('stg_ledger__results') }}
-    where step = 'detect'
+        result.regime,
+        result.score,
+        result.observations as observation_count,
+        result.as_of as result_as_of_date,
+        result.components
+    from parsed
 
 )
 

@@ -1,5 +1,22 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "decision_id": "VARCHAR", "verdict": "VARCHAR", "first_difference": "VARCHAR",
+            "expected_sha256": "VARCHAR", "found_sha256": "VARCHAR",
+            "environment_differences": "JSON"
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'replay'
+
+),
+
 final as (
 
     select
@@ -7,14 +24,13 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_text('result', 'decision_id') }} as replayed_decision_id,
-        {{ json_text('result', 'verdict') }} as verdict,
-        {{ json_text('result', 'first_difference') }} as first_difference,
-        {{ json_text('result', 'expected_sha256') }} as expected_sha256,
-        {{ json_text('result', 'found_sha256') }} as found_sha256,
-        {{ json_part('result', 'environment_differences') }} as environment_differences
-    from {{ ref('stg_ledger__results') }}
-    where step = 'replay'
+        result.decision_id as replayed_decision_id,
+        result.verdict,
+        result.first_difference,
+        result.expected_sha256,
+        result.found_sha256,
+        result.environment_differences
+    from parsed
 
 )
 

@@ -8,8 +8,8 @@ successes as (
         run_id,
         decision_id,
         step,
-        {{ json_part('data', 'result') }} as inline_result,
-        json_extract_string(outputs, '$.result') as document_sha256
+        {{ json_text('outputs', 'result') }} as document_sha256,
+        {% call json_struct('line') %}{"data": {"result": "JSON"}}{% endcall %}.data.result as inline_result
     from {{ ref('stg_ledger__records') }}
     where record_type = 'outcome' and status = 'ok'
 
@@ -23,6 +23,7 @@ final as (
         successes.run_id,
         successes.decision_id,
         successes.step,
+        -- A result too long for a line stands in a blob.
         coalesce(successes.inline_result, documents.document) as result
     from successes
     left join {{ ref('stg_ledger__documents') }} as documents

@@ -1,4 +1,32 @@
+{{ config(materialized='table') }}
+-- A table, because it holds the longest results and six readers would parse them six times.
 with
+
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "as_of": "DATE", "relaxed": "BIGINT", "clusters_sha256": "VARCHAR",
+            "universe": ["VARCHAR"], "selected": ["VARCHAR"],
+            "features": [{
+                "symbol": "VARCHAR", "momentum": "DOUBLE", "volatility": "DOUBLE",
+                "entropy": "DOUBLE", "hurst": "DOUBLE", "efficiency": "DOUBLE"
+            }],
+            "verdicts": [{
+                "symbol": "VARCHAR", "rule": "VARCHAR", "value": "DOUBLE", "limit": "DOUBLE",
+                "passed": "BOOLEAN"
+            }],
+            "scores": [{"symbol": "VARCHAR", "score": "DOUBLE", "rank": "BIGINT"}],
+            "clusters": [{"cluster": "BIGINT", "symbols": ["VARCHAR"]}]
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'select'
+
+),
 
 final as (
 
@@ -7,17 +35,16 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_count('result', 'relaxed') }} as relaxed_round,
-        {{ json_text('result', 'clusters_sha256') }} as clusters_sha256,
-        {{ json_date('result', 'as_of') }} as result_as_of_date,
-        cast(json_extract(result, '$.universe') as varchar[]) as universe,
-        cast(json_extract(result, '$.selected') as varchar[]) as selected,
-        {{ json_items('result', 'features') }} as features,
-        {{ json_items('result', 'verdicts') }} as verdicts,
-        {{ json_items('result', 'scores') }} as scores,
-        {{ json_items('result', 'clusters') }} as clusters
-    from {{ ref('stg_ledger__results') }}
-    where step = 'select'
+        result.relaxed as relaxed_round,
+        result.clusters_sha256,
+        result.as_of as result_as_of_date,
+        result.universe,
+        result.selected,
+        result.features,
+        result.verdicts,
+        result.scores,
+        result.clusters
+    from parsed
 
 )
 

@@ -1,5 +1,24 @@
 with
 
+parsed as (
+
+    select
+        record_seq,
+        record_hash,
+        run_id,
+        decision_id,
+        {% call json_struct('result') %}{
+            "first_date": "DATE", "last_date": "DATE", "liquidated_at": "DATE",
+            "nav_start": "DOUBLE", "nav_end": "DOUBLE", "turnover_one_way": "DOUBLE",
+            "slippage_cost": "DOUBLE", "commission_cost": "DOUBLE",
+            "dates": ["DATE"], "gross_returns": ["DOUBLE"], "net_returns": ["DOUBLE"],
+            "nav": ["DOUBLE"], "costs": ["DOUBLE"], "leavers": ["VARCHAR"], "missing_bars": ["JSON"]
+        }{% endcall %} as result
+    from {{ ref('stg_ledger__results') }}
+    where step = 'simulate'
+
+),
+
 final as (
 
     select
@@ -7,23 +26,22 @@ final as (
         record_hash,
         run_id,
         decision_id,
-        {{ json_number('result', 'nav_start') }} as nav_start,
-        {{ json_number('result', 'nav_end') }} as nav_end,
-        {{ json_number('result', 'turnover_one_way') }} as turnover_one_way,
-        {{ json_number('result', 'slippage_cost') }} as slippage_cost,
-        {{ json_number('result', 'commission_cost') }} as commission_cost,
-        {{ json_date('result', 'first_date') }} as first_date,
-        {{ json_date('result', 'last_date') }} as last_date,
-        {{ json_date('result', 'liquidated_at') }} as liquidated_date,
-        cast(json_extract(result, '$.dates') as date[]) as return_dates,
-        cast(json_extract(result, '$.gross_returns') as double[]) as gross_returns,
-        cast(json_extract(result, '$.net_returns') as double[]) as net_returns,
-        cast(json_extract(result, '$.costs') as double[]) as costs,
-        cast(json_extract(result, '$.nav') as double[]) as navs,
-        {{ json_items('result', 'leavers') }} as leavers,
-        {{ json_items('result', 'missing_bars') }} as missing_bars
-    from {{ ref('stg_ledger__results') }}
-    where step = 'simulate'
+        result.first_date,
+        result.last_date,
+        result.liquidated_at as liquidated_date,
+        result.nav_start,
+        result.nav_end,
+        result.turnover_one_way,
+        result.slippage_cost,
+        result.commission_cost,
+        result.dates as return_dates,
+        result.gross_returns,
+        result.net_returns,
+        result.nav as navs,
+        result.costs,
+        result.leavers,
+        result.missing_bars
+    from parsed
 
 )
 

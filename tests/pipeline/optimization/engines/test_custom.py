@@ -160,6 +160,15 @@ def test_a_falling_market_has_no_maximum_sharpe() -> None:
         solved("max_sharpe", falling, clusters, make_parameters())
 
 
+def test_a_mean_of_rounding_size_does_not_beat_zero() -> None:
+    """Gains and losses that cancel leave a mean of 1e-19, which is 0 and no expectation."""
+    flat = np.tile([0.01, -0.01, 0.02, -0.02, 0.03, -0.03], 20)
+    values = np.column_stack((flat + 1e-19, np.roll(flat, 7) - 0.001))
+    values[0, 0] += 1e-17
+    with pytest.raises(SolverError, match="no asset beats the risk-free rate"):
+        solved("max_sharpe", make_returns(values), singletons("AB"), make_parameters())
+
+
 def test_caps_can_forbid_beating_the_risk_free_rate() -> None:
     """One rising asset capped at 30 % among falling ones: infeasible, and said so."""
     returns, _ = make_market(4, 4)
@@ -241,3 +250,24 @@ def test_barbell_that_cannot_fit_is_infeasible() -> None:
             {1: ("A",), 2: ("B", "C")},
             make_parameters(0.4),
         )
+
+
+def test_a_riskless_gain_has_no_maximum_sharpe() -> None:
+    """A and its mirror image, both with drift: half each gains without variance."""
+    column = make_market(1, 1)[0].values
+    column = column - column.mean()
+    mirrored = make_returns(np.column_stack((column, -column)) + 0.001)
+    with pytest.raises(SolverError, match="unbounded, a portfolio without variance beats"):
+        solved("max_sharpe", mirrored, singletons("AB"), make_parameters())
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_barbell_of_one_side_only(share: float) -> None:
+    """A share of 0 is all core, of 1 all leaders, as far as the caps go."""
+    returns, clusters = make_market(16, 8)
+    params = make_parameters(0.25, 0.25).model_copy(
+        update={"barbell_shares": make_parameters(share).symbol_caps}
+    )
+    found = solved("barbell", returns, clusters, params)
+    assert found.residuals["aggressive_share"] == share
+    assert sum(w > 0 for w in found.weights.values()) == (4 if share else 8)

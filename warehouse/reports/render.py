@@ -1,0 +1,214 @@
+"""Makes the page: snapshot in, bytes of one HTML file out.
+
+The page needs nothing but itself: no script, no font, no picture from elsewhere. A content
+security policy in its head forbids all of them, so that a text in a record, whatever it says, can
+neither run nor load anything; the one style sheet is allowed by its digest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import duckdb
+import jinja2
+from markupsafe import Markup
+
+from warehouse.reports.errors import UnexpectedAnswerError
+from warehouse.reports.evidence import Evidence, RecordRef, Row
+from warehouse.reports.page import State, Verdict
+from warehouse.reports.sections.appendix import Appendix, tell_appendix, tell_marts
+from warehouse.reports.sections.assumptions import Assumptions, tell_assumptions
+from warehouse.reports.sections.check import Check, tell_check
+from warehouse.reports.sections.combination import Combination, tell_combination
+from warehouse.reports.sections.decisions import Decisions, tell_decisions
+from warehouse.reports.sections.exceptions import Exceptions, tell_exceptions
+from warehouse.reports.sections.health import Health, tell_health
+from warehouse.reports.sections.performance import Performance, tell_performance
+from warehouse.reports.sections.scope import Scope, tell_scope
+from warehouse.reports.sections.verdicts import judge
+from warehouse.reports.sections.weights import Weights, tell_weights
+from warehouse.reports.subject import Subject, choose_subject
+from warehouse.reports.wording import MINUS, count, percent, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SECTIONS = (
+    ("verdicts", "Verdicts"),
+    ("check", "Check this without us"),
+    ("assumptions", "Assumptions"),
+    ("scope", "Scope"),
+    ("performance", "Performance"),
+    ("weights", "Weights and limits"),
+    ("combination", "Meta-portfolio"),
+    ("health", "Health"),
+    ("decisions", "Decisions"),
+    ("exceptions", "Exceptions"),
+    ("limits-of-proof", "What this does not prove"),
+    ("appendix", "Appendix"),
+)
+"""Anchor and title of each section, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything the templates show."""
+
+    subject: Subject
+    integrity: Row
+    head: RecordRef
+    origin: str
+    key_id: str
+    checkpoint_size: int | None
+    verdicts: tuple[Verdict, ...]
+    check: Check
+    assumptions: Assumptions
+    scope: Scope
+    performance: Performance | None
+    weights: Weights
+    combination: Combination | None
+    health: Health
+    decisions: Decisions
+    exceptions: Exceptions
+    appendix: Appendix
+
+    @property
+    def report_id(self) -> str:
+        """Run and head: what this report is about, and nothing else."""
+        return f"{self.subject.run_id}@{self.head.seq}-{self.head.short}"
+
+
+def render(
+    snapshot: Path,
+    *,
+    run_id: str | None,
+    checkpoint_lines: tuple[str, ...],
+    key_id: str,
+    origin: str,
+    verification: Mapping[str, str],
+) -> bytes:
+    """Return the report of a run as one HTML file.
+
+    Parameters
+    ----------
+    snapshot : Path
+        A published snapshot of the warehouse.
+    run_id : str or None
+        The run; `None` takes the newest closed backtest run of the snapshot.
+    checkpoint_lines : tuple of str
+        The three lines of the newest checkpoint; empty when there is none.
+    key_id : str
+        Id of the key that signed it.
+    origin : str
+        Name of the ledger.
+    verification : mapping of str to str
+        What the verifier of the ledger found: name -> `PASS`, `FAIL` or `NONE`, with a reason after
+        a colon. `chain` is joined with what SQL recomputed; others get a line of their own.
+
+    Returns
+    -------
+    bytes
+        UTF-8. The same snapshot and arguments give the same bytes.
+
+    Raises
+    ------
+    NothingToReportError
+        If the snapshot has no such run.
+    UnexpectedAnswerError
+        If the snapshot was made by another version.
+    CitedRecordDiffersError
+        If a mart cites a record that the ledger does not hold.
+    """
+    settings = {"threads": 1, "enable_external_access": False, "lock_configuration": True}
+    with duckdb.connect(str(snapshot), read_only=True, config=settings) as connection:
+        evidence = Evidence(connection)
+        page = compose_page(evidence, run_id, checkpoint_lines, key_id, origin, verification)
+    return to_html(page)
+
+
+def compose_page(
+    evidence: Evidence,
+    run_id: str | None,
+    checkpoint_lines: tuple[str, ...],
+    key_id: str,
+    origin: str,
+    verification: Mapping[str, str],
+) -> Page:
+    """Return the values of the page; the appendix last, for it lists what the others asked."""
+    subject = choose_subject(evidence, run_id)
+    integrity = evidence.ask("integrity").first
+    if integrity is None:
+        raise UnexpectedAnswerError(
+            "expected one head, found none",
+            where="health.fct_ledger_integrity",
+            why="a report stands on the head of a ledger",
+            fix="build the warehouse again: `assay build`",
+        )
+    measured = evidence.ask("metrics", run_id=subject.run_id)
+    sampled = next(
+        (row for row, book in zip(measured, subject.books, strict=True) if book == subject.main),
+        subject.run,
+    )
+    marts = tell_marts(evidence)
+    size = checkpoint_lines[1] if len(checkpoint_lines) > 1 else ""
+    return Page(
+        subject,
+        integrity,
+        evidence.cite(integrity),
+        origin,
+        key_id,
+        int(size) if size.isdigit() else None,
+        judge(evidence, subject, integrity, checkpoint_lines, verification),
+        tell_check(subject, integrity, checkpoint_lines, evidence.cite(sampled)),
+        tell_assumptions(evidence, subject),
+        tell_scope(evidence, subject, integrity),
+        tell_performance(evidence, subject),
+        tell_weights(evidence, subject),
+        tell_combination(evidence, subject),
+        tell_health(evidence, subject),
+        tell_decisions(evidence, subject),
+        tell_exceptions(evidence, subject),
+        tell_appendix(evidence, marts),
+    )
+
+
+def to_html(page: Page) -> bytes:
+    """Return the page as bytes of HTML."""
+    style = _style()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    sections = [entry for entry in SECTIONS if entry[0] != "combination" or page.combination]
+    text = _environment().get_template("report.html").render(
+        page=page,
+        sections=sections,
+        style=Markup(style),  # noqa: S704 - our own file
+        style_sha256=digest,
+        states=State,
+    )
+    return text.encode()
+
+
+def _style() -> str:
+    place = files("warehouse.reports").joinpath("templates", "style.css")
+    return place.read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Return the templates: every text is escaped, and a name that is missing raises."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("warehouse.reports", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(count=count, percent=percent)
+    environment.globals.update(plural=plural, minus=MINUS)
+    return environment
