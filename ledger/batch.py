@@ -7,7 +7,7 @@ of its drafts is written; the others are not affected.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ledger import canonical
@@ -16,6 +16,8 @@ from ledger.index import run_of, tag_of
 from ledger.record import content, seal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ledger.digest import Digest
     from ledger.index import Place
     from ledger.record import Draft, Record
@@ -72,10 +74,13 @@ class Lookup(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """The drafts of one caller and what became of them."""
+    """The drafts of one caller and what became of them.
+
+    The receipts are there only when the records are durable.
+    """
 
     drafts: tuple[Draft, ...]
-    receipts: list[Receipt] = field(default_factory=list)
+    receipts: list[Receipt] | None = None
     error: LedgerError | None = None
     done: bool = False
 
@@ -83,7 +88,7 @@ class Ticket:
         """Return the receipts, or raise what went wrong."""
         if self.error is not None:
             raise self.error
-        if len(self.receipts) != len(self.drafts):
+        if self.receipts is None:
             raise StorageError(
                 what="the append was interrupted",
                 where=f"{len(self.drafts)} drafts",
@@ -103,18 +108,19 @@ class Batch:
         self._lookup = lookup
         self._new: dict[bytes, Item] = {}
 
-    def add(self, ticket: Ticket) -> None:
-        """Place all drafts of `ticket`, or none and leave the reason in it."""
+    def add(self, drafts: Iterable[Draft]) -> list[Receipt]:
+        """Place all `drafts`, or none and raise the reason.
+
+        The receipts hold once the lines are durable.
+        """
         before = len(self.items)
         try:
-            receipts = [self._place(draft) for draft in ticket.drafts]
-        except LedgerError as error:
-            ticket.error = error
+            return [self._place(draft) for draft in drafts]
+        except LedgerError:
             for item in self.items[before:]:
                 self._new.pop(item.tag, None)
             del self.items[before:]
-        else:
-            ticket.receipts = receipts
+            raise
 
     def write(self, draft: Draft) -> Receipt:
         """Place a draft of the log itself, which has no id."""

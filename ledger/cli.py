@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from ledger.chain import read_records
 from ledger.errors import ConfigError, IntegrityError, LedgerError
-from ledger.findings import KINDS, TRUST
 from ledger.keys import SigningKey, VerifyKey
 from ledger.log import Log
 from ledger.segments import read_genesis
@@ -25,7 +24,6 @@ from ledger.verify import verify
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ledger.findings import Finding, Report
     from ledger.log import Clock
     from ledger.record import Record
 
@@ -130,7 +128,7 @@ def _verify(options: argparse.Namespace) -> int:
         since=options.since,
         keys=[VerifyKey.load(path) for path in options.key or ()],
     )
-    _print(_to_json(report) if options.json else _to_text(report))
+    _print(json.dumps(report.to_payload(), indent=2) if options.json else report.to_text())
     return 0 if report.ok else IntegrityError.exit_code
 
 
@@ -196,59 +194,6 @@ def _keygen(options: argparse.Namespace) -> int:
     key.save(options.file)
     _print(key.verify_key.text)
     return 0
-
-
-def _to_json(report: Report) -> str:
-    checkpoint = report.checkpoint
-    return json.dumps(
-        {
-            "ok": report.ok,
-            "verdict": report.verdict,
-            "trust": report.trust,
-            "count": report.count,
-            "head": report.head,
-            "root": report.root,
-            "checkpoint": checkpoint and {"size": checkpoint.size, "root": checkpoint.root},
-            "findings": [asdict(finding) for finding in report.findings],
-            "unanswered": report.unanswered,
-            "unread": report.unread,
-        },
-        indent=2,
-    )
-
-
-def _to_text(report: Report) -> str:
-    verdict = (
-        "PASS" if report.verdict == "ok" else f"FAIL  {report.verdict}: {KINDS[report.verdict]}"
-    )
-    lines = [
-        verdict,
-        f"  records     {report.count}",
-        f"  head        {report.head}",
-        f"  root        {report.root}",
-        f"  checkpoint  {_describe(report)}",
-        f"  trust       {report.trust}: {TRUST[report.trust]}",
-    ]
-    return "\n".join(lines + [_describe_finding(each) for each in report.findings])
-
-
-def _describe(report: Report) -> str:
-    if report.checkpoint is None:
-        return "none agrees with the records"
-    later = report.count - report.checkpoint.size
-    return f"{report.checkpoint.size} records, and {later} after it"
-
-
-def _describe_finding(finding: Finding) -> str:
-    place = [finding.where] if finding.where else []
-    if finding.seq is not None:
-        place.append(f"record {finding.seq}")
-    if finding.offset is not None:
-        place.append(f"byte {finding.offset}")
-    lines = [f"{finding.kind}: {finding.message}", f"  where     {', '.join(place) or '-'}"]
-    if finding.expected or finding.found:
-        lines += [f"  expected  {finding.expected!a}", f"  found     {finding.found!a}"]
-    return "\n".join(lines)
 
 
 def _to_line(record: Record) -> str:

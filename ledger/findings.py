@@ -6,8 +6,8 @@ verdict, and how far the good news may be trusted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from ledger.digest import ZERO
 
@@ -77,6 +77,18 @@ class Finding:
     found: str = ""
     where: str = ""
 
+    def to_text(self) -> str:
+        """Return the finding as the lines that people read."""
+        place = [self.where] if self.where else []
+        if self.seq is not None:
+            place.append(f"record {self.seq}")
+        if self.offset is not None:
+            place.append(f"byte {self.offset}")
+        lines = [f"{self.kind}: {self.message}", f"  where     {', '.join(place) or '-'}"]
+        if self.expected or self.found:
+            lines += [f"  expected  {self.expected!a}", f"  found     {self.found!a}"]
+        return "\n".join(lines)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -117,6 +129,42 @@ class Report:
         """`ok`, or the worst kind of finding."""
         found = {finding.kind for finding in self.findings}
         return next((kind for kind in KINDS if kind in found), "ok")
+
+    def to_text(self) -> str:
+        """Return the report as the lines that people read."""
+        meaning = KINDS.get(cast("Kind", self.verdict), "")
+        verdict = "PASS" if self.ok else f"FAIL  {self.verdict}: {meaning}"
+        lines = [
+            verdict,
+            f"  records     {self.count}",
+            f"  head        {self.head}",
+            f"  root        {self.root}",
+            f"  checkpoint  {self._coverage()}",
+            f"  trust       {self.trust}: {TRUST[self.trust]}",
+        ]
+        return "\n".join(lines + [finding.to_text() for finding in self.findings])
+
+    def to_payload(self) -> dict[str, object]:
+        """Return the report as the JSON object of `verify --json`."""
+        checkpoint = self.checkpoint
+        return {
+            "ok": self.ok,
+            "verdict": self.verdict,
+            "trust": self.trust,
+            "count": self.count,
+            "head": self.head,
+            "root": self.root,
+            "checkpoint": checkpoint and {"size": checkpoint.size, "root": checkpoint.root},
+            "findings": [asdict(finding) for finding in self.findings],
+            "unanswered": self.unanswered,
+            "unread": list(self.unread),
+        }
+
+    def _coverage(self) -> str:
+        if self.checkpoint is None:
+            return "none agrees with the records"
+        later = self.count - self.checkpoint.size
+        return f"{self.checkpoint.size} records, and {later} after it"
 
 
 @dataclass(slots=True)

@@ -285,9 +285,10 @@ class Log:
         try:
             with self._locked():
                 batch = self._begin_batch()
-                for ticket in tickets:
-                    batch.add(ticket)
+                receipts = [_place(ticket, batch) for ticket in tickets]
                 self._write(batch)
+            for ticket, placed in zip(tickets, receipts, strict=True):
+                ticket.receipts = placed
         except LedgerError as error:
             for ticket in tickets:
                 ticket.error = ticket.error or error
@@ -408,6 +409,15 @@ class Log:
             message = "settle first"
             raise RuntimeError(message)
         return self._tail
+
+
+def _place(ticket: Ticket, batch: Batch) -> list[Receipt] | None:
+    """Place the drafts of one caller; an error is that caller's alone."""
+    try:
+        return batch.add(ticket.drafts)
+    except LedgerError as error:
+        ticket.error = error
+        return None
 
 
 def _recovery(stated: dict[str, object]) -> Draft:

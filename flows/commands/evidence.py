@@ -33,7 +33,7 @@ def verify_workspace(settings: Settings, output: Output, *, fast: bool, with_blo
     )
     data = report.to_payload()
     return output.done(
-        report.text(), data, code=0 if report.ok else INTEGRITY, head=(report.head, report.count)
+        report.to_text(), data, code=0 if report.ok else INTEGRITY, head=(report.head, report.count)
     )
 
 

@@ -263,9 +263,11 @@ def restrict(bars: Bars, params: DataParams) -> Bars:
     ConfigError
         If a date of the parameters is not a date.
     DataError
-        If a symbol asked for is not there, or fewer than two symbols or no bars remain.
+        If the source gave a price that is no price, a symbol asked for is not there, or fewer
+        than two symbols or no bars remain.
     """
     wanted = params.source
+    _refuse_unusable_prices(bars, wanted)
     chosen = bars if wanted.symbols is None else _of_symbols(bars, wanted.symbols)
     first, last = _day(wanted.first_date, "first_date"), _day(wanted.last_date, "last_date")
     kept = np.ones(len(chosen), dtype=np.bool_)
@@ -278,6 +280,20 @@ def restrict(bars: Bars, params: DataParams) -> Bars:
     remaining = chosen if kept.all() else chosen.where(kept)
     _refuse_too_little(chosen, remaining, params)
     return remaining
+
+
+def _refuse_unusable_prices(bars: Bars, source: SourceParams) -> None:
+    """Raise if a price is not positive and finite; files are checked by cell, plug-ins are not."""
+    for name, values in bars.fields.items():
+        wrong = np.isinf(values) | ((values < 0.0) if name == "volume" else (values <= 0.0))
+        if wrong.any():
+            at = int(np.flatnonzero(wrong)[0])
+            raise DataError(
+                f"{int(wrong.sum())} values of {name} are infinite, zero or negative",
+                where=f"{source_name(source)}: {bars.symbol[at]} {bars.date[at]}: {values[at]:g}",
+                why="a return divides by the price before it; zero often stands for a missing bar",
+                fix="correct the source; a bar without a price has NaN or is left out",
+            )
 
 
 def _of_symbols(bars: Bars, symbols: Sequence[str]) -> Bars:

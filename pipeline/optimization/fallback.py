@@ -5,7 +5,7 @@ Every attempt that fails is recorded with status and reason; if none succeeds, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.config import Cell
@@ -15,7 +15,7 @@ from pipeline.optimization.engines.base import open_engine
 from pipeline.optimization.solution import FailedAttempt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pipeline.optimization.engines.base import Answer
     from pipeline.optimization.problem import Problem
@@ -30,6 +30,8 @@ class Success:
     ----------
     cell : Cell
         What was solved in the end.
+    problem : Problem
+        As it was put to the engine.
     answer : Answer
         As the engine gave it.
     weights : ndarray of shape (n_symbols,)
@@ -39,13 +41,14 @@ class Success:
     """
 
     cell: Cell
+    problem: Problem
     answer: Answer
     weights: FloatArray
     failures: tuple[FailedAttempt, ...]
 
 
-def first_success(problem: Problem, cells: Sequence[Cell]) -> Success:
-    """Return the first of `cells` that solves `problem` within its limits.
+def first_success(cells: Sequence[Cell], ask: Callable[[Cell], Problem]) -> Success:
+    """Return the first of `cells` that solves the problem `ask(cell)` within its limits.
 
     A cell that occurs twice is tried once. An engine that answers with weights outside the limits
     has failed, whatever status it reports.
@@ -57,8 +60,8 @@ def first_success(problem: Problem, cells: Sequence[Cell]) -> Success:
     """
     failures: list[FailedAttempt] = []
     for cell in dict.fromkeys(cells):
-        asked = replace(problem, risk_profile=cell.risk_profile)
-        answer = open_engine(cell.engine).solve(asked)
+        problem = ask(cell)
+        answer = open_engine(cell.engine).solve(problem)
         if answer.weights is None:
             failures.append(FailedAttempt(cell, answer.status, answer.reason))
             continue
@@ -71,15 +74,15 @@ def first_success(problem: Problem, cells: Sequence[Cell]) -> Success:
         if answer.solved_as is not None:
             failures.append(FailedAttempt(cell, "failed", answer.reason))
             solved = Cell(engine=cell.engine, risk_profile=answer.solved_as)
-        return Success(solved, answer, weights, tuple(failures))
-    raise _nothing_solved(problem, failures)
+        return Success(solved, problem, answer, weights, tuple(failures))
+    raise _nothing_solved(failures)
 
 
-def _nothing_solved(problem: Problem, failures: Sequence[FailedAttempt]) -> SolverError:
+def _nothing_solved(failures: Sequence[FailedAttempt]) -> SolverError:
     told = "; ".join(f"{entry.cell.label}: {entry.status}, {entry.reason}" for entry in failures)
     return SolverError(
         f"no weights from {len(failures)} attempts: {told}",
-        where=f"{len(problem.symbols)} symbols in {len(problem.limits.clusters)} clusters",
+        where="optimization.cells and optimization.fallback",
         why="a failed solve is never replaced by weights that nobody asked for",
         fix="declare cells to try next in optimization.fallback, e.g. custom.equal_weight",
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.optimization.barbell import with_room
 from pipeline.optimization.checks import (
     check_returns,
     cluster_columns,
@@ -87,14 +89,14 @@ def optimize(
     caps, total = resolve_caps([len(members) for members in columns.values()], regime, params)
     symbols = tuple(returns.symbols[i] for i in active)
     upper = np.full(len(active), min(caps.symbol_cap, caps.cluster_cap))
-    limits = Limits(total, upper, caps.cluster_cap, tuple(columns.values()))
     problem = Problem(
         risk_profile=cell.risk_profile,
         regime=regime,
         symbols=symbols,
         returns=values if len(active) == len(returns.symbols) else frozen_array(values[:, active]),
         prior=scaled_prior(mean, covariances, active),
-        limits=limits,
+        caps=caps,
+        limits=Limits(total, upper, caps.cluster_cap, tuple(columns.values())),
         risk_free_rate=params.risk_free_rate / periods_per_year,
         l2_penalty=params.l2_penalty,
         aggressive_share=params.barbell_shares.of(regime),
@@ -102,7 +104,13 @@ def optimize(
         periods_per_year=periods_per_year,
         seed=seed,
     )
-    found = first_success(problem, cells)
+
+    def ask(tried: Cell) -> Problem:
+        put = replace(problem, risk_profile=tried.risk_profile)
+        return with_room(put, params.infeasible_caps) if put.risk_profile == "barbell" else put
+
+    found = first_success(cells, ask)
+    asked = found.problem
     weights = dict.fromkeys(returns.symbols, 0.0)
     weights.update(zip(symbols, found.weights.tolist(), strict=True))
     return Solution(
@@ -114,9 +122,11 @@ def optimize(
         iterations=found.answer.iterations,
         residuals=found.answer.residuals,
         weights=weights,
-        cash=0.0 if caps.rule != "cash" else 1.0 - math.fsum(found.weights.tolist()),
-        caps=caps,
-        constraints=constraint_rows(found.weights, limits, symbols, tuple(columns), caps),
+        cash=1.0 - math.fsum(found.weights.tolist()) if asked.caps.rule == "cash" else 0.0,
+        caps=asked.caps,
+        constraints=constraint_rows(
+            found.weights, asked.limits, symbols, tuple(columns), asked.caps
+        ),
         dropped=tuple(dropped),
         fallbacks=found.failures,
     )

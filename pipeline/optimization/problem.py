@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.config import RegimeName, RiskProfile
-    from pipeline.optimization.constraints import Limits
+    from pipeline.optimization.constraints import Caps, Limits
     from pipeline.optimization.priors import Prior
     from pipeline.values import FloatArray
 
@@ -31,8 +31,10 @@ class Problem:
         Training returns per period, finite.
     prior : Prior
         Moments of `returns`, the covariance scaled to mean variance 1.
+    caps : Caps
+        The caps in force, for the record.
     limits : Limits
-        The set the weights must lie in.
+        The set the weights must lie in, made from these caps.
     risk_free_rate : float
         Per period.
     l2_penalty : float
@@ -53,6 +55,7 @@ class Problem:
     symbols: tuple[str, ...]
     returns: FloatArray
     prior: Prior
+    caps: Caps
     limits: Limits
     risk_free_rate: float
     l2_penalty: float

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.optimization import risk_profiles
+from pipeline.optimization.barbell import part, sides
 from pipeline.optimization.constraints import CAPACITY_TOLERANCE, fit
 from pipeline.optimization.engines.base import CAPABILITIES, Answer
 from pipeline.optimization.objectives import (
@@ -29,10 +30,9 @@ from pipeline.optimization.quadratic import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from pipeline.config import RiskProfile
-    from pipeline.optimization.constraints import Limits
     from pipeline.optimization.problem import Problem
     from pipeline.optimization.quadratic import PrimalDual
     from pipeline.values import FloatArray
@@ -173,80 +173,39 @@ def _unsolved(found: PrimalDual) -> Answer:
 def barbell(problem: Problem) -> Answer:
     """Weigh a small aggressive side of antifragile leaders against a core of all other clusters.
 
-    The aggressive side takes the leaders of up to half the clusters, equally, with
-    `aggressive_share` of the total; every other member of these clusters gets nothing. The core
-    (`risk_profiles.barbell_core`) takes the rest, projected on the caps.
-
-    Where the caps do not let the core hold its part, the side gives up its lowest ranked clusters
-    to the core; where one leader is left and the core is still too small, the leader takes what
-    the core cannot. Both are visible in the residuals. A single cluster has no aggressive side:
-    then the answer is `hrp` and says so.
+    The leaders share `aggressive_share` of the total equally; the core
+    (`risk_profiles.barbell_core`) takes the rest, projected on the caps. A single cluster has no
+    aggressive side: then the answer is `hrp` and says so. Where the sides differ from what was
+    asked because of the caps (`pipeline.optimization.barbell`), the residuals show it.
     """
-    limits, clusters = problem.limits, problem.limits.clusters
-    if len(clusters) == 1:
+    limits = problem.limits
+    if len(limits.clusters) == 1:
         reason = "one cluster has no aggressive side; its core of all assets is hrp"
         return replace(hrp(problem), solved_as="hrp", reason=reason)
-    scores = risk_profiles.antifragility(problem.returns)
-    ranked = risk_profiles.barbell_leaders(scores, clusters, problem.aggressive_clusters_max)
-    share = problem.aggressive_share * limits.total
-    room = limits.cluster_limits()
-    core = limits.total - share - CAPACITY_TOLERANCE
-    while len(ranked) > 1 and _core_room(room, ranked) < core:
-        ranked = ranked[:-1]
-    return _two_sides(problem, ranked, share, _core_room(room, ranked))
-
-
-def _core_room(room: Sequence[float], ranked: Sequence[tuple[int, int]]) -> float:
-    """Return what the clusters that lead nothing may weigh together."""
-    leading = {cluster for cluster, _ in ranked}
-    return math.fsum(limit for cluster, limit in enumerate(room) if cluster not in leading)
-
-
-def _two_sides(
-    problem: Problem, ranked: Sequence[tuple[int, int]], share: float, core_room: float
-) -> Answer:
-    limits = problem.limits
-    leaders = sorted(leader for _, leader in ranked)
-    leading = {cluster for cluster, _ in ranked}
-    leader_room = float(limits.upper[leaders].sum())
-    aggressive = min(max(share, limits.total - core_room), leader_room)
-    if limits.total - aggressive > core_room + CAPACITY_TOLERANCE:
+    found = sides(problem)
+    rest = limits.total - found.aggressive
+    if rest > found.core_room + CAPACITY_TOLERANCE:
         reason = (
-            f"within the caps the core can weigh {core_room:.6g} and the leaders "
-            f"{leader_room:.6g}, together less than {limits.total:.6g}"
+            f"within the caps the core can weigh {found.core_room:.6g} and the leaders "
+            f"{found.leader_room:.6g}, together less than {limits.total:.6g}"
         )
         return Answer("infeasible", reason=reason)
-    groups = [limits.clusters[c] for c in range(len(limits.clusters)) if c not in leading]
-    core = sorted(i for members in groups for i in members)
-    covariances = np.ascontiguousarray(problem.prior.covariance[np.ix_(core, core)])
+    leaders, core = list(found.leaders), list(found.core)
     weights = np.zeros(len(problem.symbols))
     weights[leaders], _ = fit(
         risk_profiles.equal_weight(len(leaders)),
-        _part(limits, leaders, [[leader] for leader in leaders], aggressive),
+        part(limits, leaders, [[leader] for leader in leaders], found.aggressive),
     )
+    covariances = np.ascontiguousarray(problem.prior.covariance[np.ix_(core, core)])
     weights[core], distance = fit(
-        risk_profiles.barbell_core(covariances),
-        _part(limits, core, groups, limits.total - aggressive),
+        risk_profiles.barbell_core(covariances), part(limits, core, found.core_clusters, rest)
     )
-    found = {
+    told = {
         "aggressive_clusters": float(len(leaders)),
-        "aggressive_share": aggressive,
+        "aggressive_share": found.aggressive,
         "projection": distance,
     }
-    return Answer("closed_form", weights, residuals=found)
-
-
-def _part(
-    limits: Limits, columns: Sequence[int], groups: Sequence[Sequence[int]], total: float
-) -> Limits:
-    """Return the limits of some columns, renumbered, that together weigh `total`."""
-    place = {column: i for i, column in enumerate(columns)}
-    return replace(
-        limits,
-        total=total,
-        upper=limits.upper[list(columns)],
-        clusters=tuple(tuple(place[i] for i in members) for members in groups),
-    )
+    return Answer("closed_form", weights, residuals=told)
 
 
 PROFILES: Mapping[RiskProfile, Callable[[Problem], Answer]] = {

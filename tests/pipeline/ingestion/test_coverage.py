@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingestion.calendars import Calendar, open_calendar
+from pipeline.ingestion.calendars import open_calendar
 from pipeline.ingestion.coverage import Coverage, measure, tolerated_gap
 from pipeline.values import Panel
+
+if TYPE_CHECKING:
+    from pipeline.ingestion.calendars import Calendar
 
 FIRST = np.datetime64("2023-12-18", "D")
 """A Monday; the three weeks after it have two holidays of XNYS."""
@@ -49,7 +54,7 @@ def counted(
             run += 1
     seen = [regular[-1]] if regular else []
     prices = [closes[day] for day in bars]
-    returns = [after / before - 1.0 for before, after in zip(prices, prices[1:], strict=False)]
+    returns = [after / before - 1.0 for before, after in itertools.pairwise(prices)]
     return Coverage(
         symbol=panel.symbols[column],
         bars=len(bars),

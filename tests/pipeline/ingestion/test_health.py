@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 
 from pipeline.config import DataParams
 from pipeline.ingestion.calendars import open_calendar
-from pipeline.ingestion.health import STATUSES, HealthReport, SymbolHealth, assess
+from pipeline.ingestion.health import STATUSES, HealthReport, assess
 from pipeline.values import Panel
+
+if TYPE_CHECKING:
+    from pipeline.ingestion.health import SymbolHealth
 
 XNYS = open_calendar("XNYS")
 ALWAYS = open_calendar("24x7")
@@ -207,8 +211,8 @@ def test_floor_missed_by_a_tolerated_hole_is_dropped() -> None:
 )
 def test_gate_closes_for_symbols_that_would_be_used(
     column: np.ndarray,
-    strict: bool,
-    gate: str,  # noqa: FBT001 - a case
+    strict: bool,  # noqa: FBT001 - a case
+    gate: str,
 ) -> None:
     """Not listed yet does not close it; stale and degraded do, when strict."""
     found = report(PARAMS.model_copy(update={"strict_health": strict}), A=column)
@@ -247,7 +251,7 @@ def test_payload_has_the_documented_fields() -> None:
     payload = report(A=without(100)).to_payload()
     assert list(payload) == ["as_of", "strict", "gate", "counts", "symbols"]
     assert payload["counts"] == {**dict.fromkeys(STATUSES, 0), "ok": 3}
-    row = payload["symbols"][0]  # type: ignore[index, call-overload]
+    row = cast("list[dict[str, object]]", payload["symbols"])[0]
     assert list(row) == [
         "symbol", "status", "bars", "expected", "missing", "largest_gap", "tolerated",
         "last_date", "stale", "deviation", "largest_return", "reasons",
@@ -268,7 +272,7 @@ def test_report_survives_its_payload(closes: list[float]) -> None:
 def test_unknown_status_in_a_payload_is_refused() -> None:
     """A report of another version is not half understood."""
     payload = report(A=prices()).to_payload()
-    payload["symbols"][0]["status"] = "fine"  # type: ignore[index, call-overload]
+    cast("list[dict[str, object]]", payload["symbols"])[0]["status"] = "fine"
     with pytest.raises(ValueError, match="fine"):
         HealthReport.from_payload(payload)
 

@@ -83,11 +83,13 @@ def test_null_and_nan_are_no_bar() -> None:
     """Both spellings of "no value" leave the bar out."""
     found = read({"date": DAYS, "A": [1.0, None], "B": [np.nan, 4.0]})
     assert found.fields["close"].tolist() == [1.0, 4.0]
+    text = read({"date": DAYS, "A": ["1", None], "B": [None, "4"]})
+    assert bars_digest(text) == bars_digest(found)
 
 
 @pytest.mark.parametrize("index", ["date", None])
 def test_frame_with_dates_as_index_is_read(tmp_path: Path, index: str | None) -> None:
-    """pandas writes an index as a column, named or not."""
+    """The index is a column of the file, named or not."""
     frame = pd.DataFrame({"A": [1.0, 2.0], "B": [3.0, 4.0]}, index=pd.to_datetime(DAYS))
     frame.index.name = index
     frame.to_parquet(tmp_path / "p.parquet")
@@ -96,7 +98,7 @@ def test_frame_with_dates_as_index_is_read(tmp_path: Path, index: str | None) ->
 
 
 def test_row_numbers_of_a_filtered_frame_are_left_out(tmp_path: Path) -> None:
-    """pandas stores the index of a frame whose rows were chosen, as a column beside the dates."""
+    """The index of such a frame is stored as a column beside the dates."""
     days = [DAYS[0], DAYS[0], DAYS[1], DAYS[1]]
     columns = {"symbol": ["A", "B"] * 2, "date": days, "close": [1.0, 3.0, 2.0, 4.0]}
     frame = pd.DataFrame(columns, index=[1, 2, 4, 8])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,9 @@ from pipeline.fingerprint import bars_digest
 from pipeline.ingestion.csv_file import parse_csv
 from pipeline.ingestion.shapes import read_bars
 from pipeline.ingestion.snapshot import panel_of
-from pipeline.ingestion.source import Bars
+
+if TYPE_CHECKING:
+    from pipeline.ingestion.source import Bars
 
 GOOD_LONG = ["symbol,date,close", "A,2024-01-02,1", "A,2024-01-03,2", "B,2024-01-02,3"]
 
@@ -48,8 +52,8 @@ def test_date_column_is_recognised_by_its_name(name: str) -> None:
 
 
 def test_index_without_a_name_beside_the_dates_is_left_out() -> None:
-    """pandas writes row numbers unless told otherwise; they are no prices."""
-    numbered = read(*(f"{i if i else ''},{line}" for i, line in enumerate(GOOD_LONG)))
+    """Row numbers are written by pandas unless told otherwise; they are no prices."""
+    numbered = read(*(f"{i or ''},{line}" for i, line in enumerate(GOOD_LONG)))
     assert bars_digest(numbered) == bars_digest(read(*GOOD_LONG))
     wide = read("index,date,A,B", "0,2024-01-02,1,2")
     assert wide.symbols == ("A", "B")
@@ -113,7 +117,7 @@ def test_unrecognised_columns_show_what_was_found_and_both_shapes(
     width = header.count(",") + 1
     error = refused(header, ",".join(["2024-01-02", "1", "2", "3", "4", "5"][:width]))
     assert complaint in error.what
-    assert repr(header.split(",")[0]) in error.where
+    assert repr(header.partition(",")[0]) in error.where
     assert "wide:  date,AAPL,MSFT" in error.fix
     assert "long:  symbol,date,close" in error.fix
 
@@ -223,7 +227,7 @@ def test_all_flaws_are_reported_together_five_of_each_kind() -> None:
     )
 )
 def test_every_table_of_prices_is_read_back(closes: list[list[float | None]]) -> None:
-    """The panel of a wide file is the table that was written, rows and columns without bars apart."""
+    """The panel of a wide file is the table that was written, rows without bars apart."""
     width = len(closes[0])
     if any(all(row[i] is None for row in closes) for i in range(width)):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,6 +164,18 @@ def test_everything_is_kept_by_default() -> None:
     assert restrict(TWO, params()) is TWO
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("close", 0.0), ("close", np.inf), ("adj_close", -1.0), ("volume", -1.0)]
+)
+def test_values_of_a_plug_in_are_checked_too(field: str, value: float) -> None:
+    """A source that is no file passes the same limits before anything is recorded."""
+    fields = {"close": [1.0, 2.0], field: [1.0, value]}
+    prices = Bars.of(["A", "B"], ["2024-01-02"] * 2, fields)
+    with pytest.raises(DataError, match=f"1 values of {field}") as caught:
+        restrict(prices, params())
+    assert "B 2024-01-02" in caught.value.where
+
+
 def test_dates_are_inclusive() -> None:
     """The first and the last date belong to the run."""
     kept = restrict(TWO, params(first_date="2020-02-29", last_date="2020-02-29"))
@@ -189,8 +202,8 @@ def test_history_years_end_on_the_last_day_kept() -> None:
         st.tuples(
             st.sampled_from("ABC"),
             st.dates(
-                min_value=np.datetime64("2018-01-01").item(),
-                max_value=np.datetime64("2022-12-31").item(),
+                min_value=dt.date(2018, 1, 1),
+                max_value=dt.date(2022, 12, 31),
             ).map(str),
         ),
         min_size=1,

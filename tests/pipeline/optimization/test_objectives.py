@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.optimization.constraints import Limits, project
+from pipeline.optimization.constraints import Caps, Limits, project
 from pipeline.optimization.objectives import (
     annual_sharpe_ratio,
     penalised_variance,
@@ -37,6 +37,7 @@ def problem(n: int = 6, seed: int = 1, cap: float = 0.4, **changes: float) -> Pr
         symbols=returns.symbols,
         returns=returns.values,
         prior=scaled_prior(mean, covariances, range(n)),
+        caps=Caps("normal", cap, 0.6, cap, 0.6, "none"),
         limits=Limits(1.0, np.full(n, cap), 0.6, clusters),
         aggressive_share=0.1,
         aggressive_clusters_max=5,

@@ -37,22 +37,22 @@ def test_solution_and_residuals_of_a_hand_case() -> None:
 
 
 def test_residuals_of_a_wrong_point() -> None:
-    """(1, 0) with the right multiplier: feasible, gradient off by 2/3, gap 1 - 2/3."""
+    """(1, 0) with the right multiplier: gradient off by 4/3 of 2, gap 2 - 4/3."""
     program = QuadraticProgram(np.diag([2.0, 4.0]), np.zeros(2), simplex(2))
     found = replace(solve(program), x=np.array([1.0, 0.0]), y=np.array([-4 / 3]), z=np.zeros(2))
     worst = residuals(program, found)
     assert worst["primal"] == 0.0
-    assert worst["dual"] == pytest.approx(4 / 3)
+    assert worst["dual"] == pytest.approx(2 / 3)
     assert worst["gap"] == pytest.approx(2 - 4 / 3)
 
 
 def test_residuals_see_violations_and_wrong_signs() -> None:
-    """A sum of 1.1, a weight of -.1 and a multiplier of -1 are reported."""
+    """A sum of 1.1, a weight of -.1 beside 1.2 and a multiplier of -1 are reported."""
     program = QuadraticProgram(np.eye(2), np.zeros(2), simplex(2))
     found = replace(solve(program), x=np.array([1.2, -0.1]), y=np.zeros(1), z=np.array([-1.0, 0.0]))
     worst = residuals(program, found)
-    assert worst["primal"] == pytest.approx(0.1)
-    assert worst["dual"] >= 1.0
+    assert worst["primal"] == pytest.approx(0.1 / 1.2)
+    assert worst["dual"] == pytest.approx(2.2 / 1.2)
 
 
 def test_empty_and_unbounded_programmes_are_named() -> None:
