@@ -10,9 +10,8 @@ from flows.session import recording
 from pipeline.records import Intent
 
 if TYPE_CHECKING:
-    from warehouse.build import BuildResult
-
     from flows.settings import Settings
+    from warehouse.build import BuildResult
 
 
 def build_warehouse(settings: Settings, *, rebuild: bool = False) -> BuildResult:

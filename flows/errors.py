@@ -75,11 +75,16 @@ class UnresolvedRunError(FlowError):
 
 def describe(error: Explained) -> str:
     """Return the four-part text of `error`."""
-    return (
-        f"error[{error.code}]: {error.what}\n"
-        f"  where  {error.where}\n"
-        f"  why    {error.why}\n"
-        f"  fix    {error.fix}"
+    parts = (("where", error.where), ("why", error.why), ("fix", error.fix))
+    shown = "".join(f"\n  {name:<6} {_indented(text)}" for name, text in parts)
+    return f"error[{error.code}]: {_indented(error.what)}{shown}"
+
+
+def _indented(text: str) -> str:
+    """Return a text of several lines with the later ones below the first."""
+    return "\n".join(
+        (text.splitlines() or [""])[:1]
+        + [f"{'':9}{line.strip()}" for line in text.splitlines()[1:]]
     )
 
 

@@ -111,7 +111,7 @@ def read_manifest(path: Path) -> ManifestFile:
             f"the manifest is not JSON: {error}",
             where=str(path),
             why="a manifest is one JSON object (UTF-8)",
-            fix="correct the text named; editors check it with the schema of `assay schema manifest`",
+            fix="correct the text named; editors check it with `assay schema manifest`",
         ) from error
     if not isinstance(document, dict):
         raise ManifestError(

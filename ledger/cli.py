@@ -18,6 +18,7 @@ from ledger.chain import read_records
 from ledger.errors import ConfigError, IntegrityError, LedgerError
 from ledger.keys import SigningKey, VerifyKey
 from ledger.log import Log
+from ledger.policy import load_policy
 from ledger.segments import read_genesis
 from ledger.verify import verify
 
@@ -75,6 +76,8 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key", type=Path, metavar="FILE", action="append", help="a verifier key that you trust"
     )
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="log keys and witness quorum")
+    parser.add_argument("--last-seen", type=Path, metavar="FILE", help="your newest checkpoint")
     parser.add_argument(
         "--since", type=int, default=0, metavar="SEQ", help="believe what is before"
     )
@@ -127,6 +130,8 @@ def _verify(options: argparse.Namespace) -> int:
         level="fast" if options.fast else "strict",
         since=options.since,
         keys=[VerifyKey.load(path) for path in options.key or ()],
+        policy=load_policy(options.policy) if options.policy else None,
+        last_seen=options.last_seen,
     )
     _print(json.dumps(report.to_payload(), indent=2) if options.json else report.to_text())
     return 0 if report.ok else IntegrityError.exit_code

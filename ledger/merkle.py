@@ -13,10 +13,13 @@ Invariants
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+Roots: TypeAlias = Callable[[int, int], bytes]
 
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
@@ -99,8 +102,7 @@ class Frontier:
 
 def prove_inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """Return the hashes that lead from leaf `index` to the root, the lowest first."""
-    _require(0 <= index < len(leaves), f"no leaf {index} in {len(leaves)}")
-    return _path(leaves, index)
+    return inclusion_path(_roots_of(leaves), index, len(leaves))
 
 
 def verify_inclusion(
@@ -122,8 +124,7 @@ def verify_inclusion(
 
 def prove_consistency(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
     """Return the hashes that show the tree of the first `old_size` leaves to be a prefix."""
-    _require(1 <= old_size <= len(leaves), f"no prefix of {old_size} in {len(leaves)}")
-    return _subproof(leaves, old_size, complete=True)
+    return consistency_path(_roots_of(leaves), old_size, len(leaves))
 
 
 def verify_consistency(
@@ -169,24 +170,45 @@ def _are_hashes(*nodes: bytes) -> bool:
     return all(len(node) == HASH_BYTES for node in nodes)
 
 
-def _path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    if len(leaves) == 1:
-        return []
-    half = _split(len(leaves))
-    if index < half:
-        return [*_path(leaves[:half], index), tree_root(leaves[half:])]
-    return [*_path(leaves[half:], index - half), tree_root(leaves[:half])]
+def inclusion_path(roots: Roots, index: int, size: int) -> list[bytes]:
+    """Return the proof of leaf `index` in a tree of `size` leaves, of which `roots` is asked.
+
+    `roots(start, stop)` gives the root over the leaves of that range.
+    """
+    _require(0 <= index < size, f"no leaf {index} in {size}")
+    path: list[bytes] = []
+    start, stop = 0, size
+    while stop - start > 1:
+        half = start + _split(stop - start)
+        if index < half:
+            path.append(roots(half, stop))
+            stop = half
+        else:
+            path.append(roots(start, half))
+            start = half
+    return path[::-1]
 
 
-def _subproof(leaves: Sequence[bytes], old_size: int, *, complete: bool) -> list[bytes]:
-    if old_size == len(leaves):
-        return [] if complete else [tree_root(leaves)]
-    half = _split(len(leaves))
-    if old_size <= half:
-        proof = _subproof(leaves[:half], old_size, complete=complete)
-        return [*proof, tree_root(leaves[half:])]
-    proof = _subproof(leaves[half:], old_size - half, complete=False)
-    return [*proof, tree_root(leaves[:half])]
+def consistency_path(roots: Roots, old_size: int, size: int) -> list[bytes]:
+    """Return the proof that the first `old_size` of `size` leaves are a prefix."""
+    _require(1 <= old_size <= size, f"no prefix of {old_size} in {size}")
+    path: list[bytes] = []
+    start, stop, complete = 0, size, True
+    while old_size != stop:
+        half = start + _split(stop - start)
+        if old_size <= half:
+            path.append(roots(half, stop))
+            stop = half
+        else:
+            path.append(roots(start, half))
+            start, complete = half, False
+    if not complete:
+        path.append(roots(start, stop))
+    return path[::-1]
+
+
+def _roots_of(leaves: Sequence[bytes]) -> Roots:
+    return lambda start, stop: tree_root(leaves[start:stop])
 
 
 def _split(size: int) -> int:

@@ -247,6 +247,23 @@ def parse_body(body: bytes, digest: Digest) -> Record:
     return _build(cast("dict[str, object]", value), digest)
 
 
+def parse_stub(line: bytes) -> Record | None:
+    """Return what is left of a record whose content was erased, or None if the line is no stub.
+
+    A stub keeps the place, link and hash of the record, and may keep its id; `"redacted":true`
+    stands for the rest, so its bytes no longer give its hash. It counts only together with a later
+    `redaction` record.
+    """
+    try:
+        body, digest = split(line + b"\n")
+        value = canonical.loads(body)
+    except IntegrityError:
+        return None
+    if not isinstance(value, dict) or value.pop("redacted", None) is not True:
+        return None
+    return None if _find_fault(value) else _build(value, digest)
+
+
 def read_record(line: bytes) -> Record:
     """Return the record of a line whose hash and spelling are not checked again.
 

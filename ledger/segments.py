@@ -92,17 +92,22 @@ class Genesis:
 
 
 class LineReader:
-    """The lines of a stream, in lists, without their LF; `torn` is what stood after the last LF."""
+    """The lines of a stream, in lists, without their LF.
+
+    `block` holds the bytes of the current list, `torn` at the end what stood after the last LF.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self.block = b""
         self.torn = b""
 
     def __iter__(self) -> Iterator[list[bytes]]:
         """Yield lists of lines until the stream ends."""
         rest = b""
         while chunk := self._stream.read(_CHUNK):
-            lines = (rest + chunk).split(b"\n")
+            self.block = rest + chunk
+            lines = self.block.split(b"\n")
             rest = lines.pop()
             if lines:
                 yield lines

@@ -9,10 +9,14 @@ Levels::
     fast    bytes: hash of each line, link to the line before, roots under all checkpoints
     strict  and each record in its one spelling, seq, ts, ids, pairs of intent and outcome
 
+What the verifier brings decides how far the result may be trusted: nothing (the ledger agrees with
+the key it names itself), a key, a policy with witnesses, the newest checkpoint seen before.
+
 Invariants
 ----------
 1. A ledger that a log wrote has no findings, at any moment, a crash excepted (torn).
 2. Any other bytes in a record that a checkpoint covers give a finding, at both levels.
+3. With a last seen checkpoint, so does any other history and any earlier state.
 """
 
 from __future__ import annotations
@@ -21,14 +25,16 @@ from typing import TYPE_CHECKING, Literal
 
 from ledger import checkpoints, segments
 from ledger.blobs import BlobAlteredError, BlobMissingError, BlobStore
-from ledger.checkpoint import open_checkpoint
+from ledger.checkpoint import read_checkpoint
 from ledger.digest import Digest
 from ledger.errors import ConfigError
 from ledger.findings import Finding, Findings, Report
 from ledger.keys import MalformedKeyError, VerifyKey
 from ledger.lints import Lints
-from ledger.note import MalformedNoteError
+from ledger.memory import read_last_seen, write_last_seen
+from ledger.note import MalformedNoteError, open_note
 from ledger.record import MalformedRecordError
+from ledger.rotation import KeyRing
 from ledger.segments import MalformedLedgerError
 from ledger.walk import Walk
 
@@ -37,7 +43,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.checkpoint import Checkpoint
-    from ledger.findings import Trust
+    from ledger.findings import Kind, Trust
+    from ledger.policy import Policy
 
 
 def verify(
@@ -47,6 +54,8 @@ def verify(
     level: Literal["strict", "fast"] = "strict",
     since: int = 0,
     keys: Sequence[VerifyKey] = (),
+    policy: Policy | None = None,
+    last_seen: Path | None = None,
 ) -> Report:
     """Return a report on the ledger in `root`.
 
@@ -55,7 +64,8 @@ def verify(
     root : Path
         The folder with `audit.jsonl`.
     blobs : Path, optional
-        The folder with `sha256/`: every blob that a record names is checked too.
+        The folder with `sha256/`: every blob that a record names is checked too. Needs the strict
+        level.
     level : {"strict", "fast"}
         `fast` reads bytes only.
     since : int
@@ -63,110 +73,225 @@ def verify(
     keys : sequence of VerifyKey
         Keys of the log that the caller trusts, from outside the ledger. Without, the ledger can
         only agree with the key that it names itself.
+    policy : Policy, optional
+        Keys of the log and a quorum of witnesses that the newest checkpoint must have.
+    last_seen : Path, optional
+        A file on the verifier's side with the newest checkpoint accepted before. The ledger must
+        extend it; it is moved forward when nothing is found.
 
     Raises
     ------
     ConfigError
-        If there is no ledger in `root`.
+        If there is no ledger in `root`, or an option does not fit.
     """
     if not segments.list_segments(root):
         raise segments.no_ledger(root)
-    findings = Findings()
-    kept = _read_checkpoints(root, _known_keys(root, keys, findings), findings)
+    _check_options(blobs, level)
+    verification = _Verification(root, (*keys, *(policy.logs if policy else ())), policy)
+    verification.read_checkpoints()
+    seen = read_last_seen(last_seen, verification.origin) if last_seen else None
     lints = Lints() if level == "strict" else None
-    walk = Walk(root, marks=[each.size for each in kept], lints=lints, since=since)
-    walk.run()
-    agreeing = _compare(kept, walk, findings)
+    verification.walk_records(lints, since, seen)
     if blobs is not None and lints is not None:
-        _check_blobs(blobs, lints, findings)
-    everything = (*walk.findings.items, *findings.items)
-    trust: Trust = "none" if everything else "signed" if keys else "self-consistent"
-    return Report(
-        trust=trust,
-        count=walk.count,
-        head=walk.head,
-        root=Digest(walk.tree_root.hex()),
-        checkpoint=agreeing,
-        findings=everything,
-        unread=tuple(walk.unread),
-        unanswered=lints.unanswered if lints else 0,
-    )
+        verification.check_blobs(blobs, lints)
+    report = verification.report(lints)
+    if last_seen and report.ok and report.checkpoint:
+        write_last_seen(last_seen, report.checkpoint)
+    return report
 
 
-def _known_keys(root: Path, keys: Sequence[VerifyKey], findings: Findings) -> tuple[VerifyKey, ...]:
-    """Return the keys to check checkpoints with: those given, else the one in the genesis."""
-    try:
-        genesis = segments.read_genesis(root)
-        named = VerifyKey.parse(genesis.vkey)
-    except (MalformedRecordError, MalformedLedgerError, MalformedKeyError) as error:
-        findings.add(Finding("altered", f"no genesis record: {error.what}", 0, 0))
-        return tuple(keys)
-    except ConfigError:
-        return tuple(keys)
-    if named.name != genesis.origin:
-        findings.add(Finding("lint", "the key is not named by the origin", 0, 0))
-    return tuple(keys) or (named,)
+class _Verification:
+    """What is known about one ledger while it is verified."""
 
+    def __init__(self, root: Path, keys: tuple[VerifyKey, ...], policy: Policy | None) -> None:
+        self._root = root
+        self._brought = keys
+        self._policy = policy
+        self._findings = Findings()
+        self._kept: list[tuple[str, Checkpoint]] = []
+        self._agreeing: Checkpoint | None = None
+        self._walk = Walk(root, marks=(), lints=None)
+        self.origin = ""
+        self._ring = self._read_genesis()
 
-def _read_checkpoints(
-    root: Path, keys: tuple[VerifyKey, ...], findings: Findings
-) -> list[Checkpoint]:
-    """Return the checkpoints that open, ascending; the newest stands in two files."""
-    names = [f"checkpoints/{size:012d}" for size in checkpoints.list_sizes(root)]
-    opened = [_open(root, name, keys, findings) for name in names]
-    if (root / "checkpoint").exists():
-        opened.append(_open(root, "checkpoint", keys, findings))
-    elif not opened:
-        findings.add(Finding("missing", "no checkpoint: nothing was signed", where="checkpoint"))
-    return sorted((each for each in opened if each), key=lambda each: each.size)
+    def read_checkpoints(self) -> None:
+        """Read all notes that are kept; the newest stands in two files."""
+        names = [f"checkpoints/{size:012d}" for size in checkpoints.list_sizes(self._root)]
+        if (self._root / "checkpoint").exists():
+            names.append("checkpoint")
+        for name in names:
+            try:
+                self._kept.append((name, read_checkpoint((self._root / name).read_bytes())))
+            except MalformedNoteError as error:
+                self._add("signature", error.what, where=name)
+        if not names:
+            self._add("missing", "no checkpoint: nothing was signed", where="checkpoint")
+        self._kept.sort(key=lambda named: named[1].size)
 
+    def walk_records(self, lints: Lints | None, since: int, seen: Checkpoint | None) -> None:
+        """Read all records, then compare every checkpoint with them."""
+        marks = [checkpoint.size for _, checkpoint in self._kept]
+        marks += [seen.size] if seen else []
+        self._walk = Walk(self._root, marks=marks, lints=lints, since=since)
+        self._walk.run()
+        for record in self._walk.keys:
+            if fault := self._ring.apply(record):
+                self._add("signature", f"the change of keys does not hold: {fault}", record.seq)
+        if seen is not None:
+            self._compare_with_seen(seen)
+        for name, checkpoint in self._kept:
+            self._compare(name, checkpoint)
+        covered = self._agreeing.size if self._agreeing else 0
+        if self._walk.unread_until > covered:
+            self._add("missing", "a segment is not here and no checkpoint speaks for it", covered)
 
-def _open(
-    root: Path, name: str, keys: tuple[VerifyKey, ...], findings: Findings
-) -> Checkpoint | None:
-    try:
-        return open_checkpoint((root / name).read_bytes(), keys)
-    except MalformedNoteError as error:
-        findings.add(Finding("signature", error.what, where=name))
-        return None
+    def check_blobs(self, folder: Path, lints: Lints) -> None:
+        """Check every blob that a record names."""
+        store = BlobStore(folder)
+        for digest, seq in lints.blobs.items():
+            try:
+                store.get(digest)
+            except BlobMissingError as error:
+                if digest not in lints.erased:
+                    self._add("missing", error.what, seq, where=error.where)
+            except BlobAlteredError as error:
+                self._add("altered", error.what, seq, where=error.where)
 
+    def report(self, lints: Lints | None) -> Report:
+        """Return what was found."""
+        walk = self._walk
+        witnessed = self._is_witnessed()
+        findings = (*walk.findings.items, *self._findings.items)
+        return Report(
+            trust="none" if findings else self._trust(witnessed=witnessed),
+            count=walk.count,
+            head=walk.head,
+            root=Digest(walk.tree_root.hex()),
+            checkpoint=self._agreeing,
+            findings=findings,
+            unread=tuple(walk.unread),
+            unanswered=lints.unanswered if lints else 0,
+        )
 
-def _compare(kept: list[Checkpoint], walk: Walk, findings: Findings) -> Checkpoint | None:
-    """Compare the roots with the records; return the newest checkpoint that agrees."""
-    agreeing = None
-    for each in kept:
-        if each.size > walk.count:
-            findings.add(
-                Finding(
-                    "truncated",
-                    "records that a checkpoint covers are not there",
-                    walk.count,
-                    expected=f"{each.size} records",
-                    found=f"{walk.count} records",
-                )
+    def _read_genesis(self) -> KeyRing:
+        """Return the keys to begin with: those that the caller brought, else the genesis key."""
+        try:
+            genesis = segments.read_genesis(self._root)
+            named = VerifyKey.parse(genesis.vkey)
+        except (MalformedRecordError, MalformedLedgerError, MalformedKeyError) as error:
+            self._add("altered", f"no genesis record: {error.what}", 0)
+            return KeyRing("", *self._brought)
+        except segments.NoLedgerError:
+            # The first segment was moved away.
+            return KeyRing("", *self._brought)
+        self.origin = genesis.origin
+        if named.name != genesis.origin:
+            self._add("lint", "the key is not named by the origin", 0)
+        return KeyRing(genesis.origin, *(self._brought or (named,)))
+
+    def _compare_with_seen(self, seen: Checkpoint) -> None:
+        walk = self._walk
+        if seen.size > walk.count:
+            self._add(
+                "rolled_back",
+                "the ledger is shorter than when it was last seen",
+                walk.count,
+                f"{seen.size} records",
+                f"{walk.count} records",
             )
-        elif (root := walk.roots.get(each.size)) is not None and root.hex() != each.root:
-            findings.add(
-                Finding(
-                    "rewritten",
-                    f"the first {each.size} records are not those that were signed",
-                    agreeing.size if agreeing else 0,
-                    expected=f"root {each.root}",
-                    found=f"root {root.hex()}",
-                )
+        elif (root := walk.roots.get(seen.size)) is not None and root.hex() != seen.root:
+            self._add(
+                "forked",
+                f"the first {seen.size} records are not those that were last seen",
+                None,
+                f"root {seen.root}",
+                f"root {root.hex()}",
+            )
+
+    def _compare(self, name: str, checkpoint: Checkpoint) -> None:
+        """Compare one checkpoint with keys and records."""
+        if not self._is_signed(name, checkpoint):
+            return
+        walk = self._walk
+        if checkpoint.size > walk.count:
+            self._add(
+                "truncated",
+                "records that a checkpoint covers are not there",
+                walk.count,
+                f"{checkpoint.size} records",
+                f"{walk.count} records",
+                name,
+            )
+        elif (root := walk.roots.get(checkpoint.size)) is None:
+            # Inside a segment that was moved away: a later checkpoint speaks for it.
+            return
+        elif root.hex() != checkpoint.root:
+            self._add(
+                "rewritten",
+                f"the first {checkpoint.size} records are not those that were signed",
+                self._agreeing.size if self._agreeing else 0,
+                f"root {checkpoint.root}",
+                f"root {root.hex()}",
+                name,
             )
         else:
-            agreeing = each
-    return agreeing
+            self._agreeing = checkpoint
 
-
-def _check_blobs(folder: Path, lints: Lints, findings: Findings) -> None:
-    store = BlobStore(folder)
-    for digest, seq in lints.blobs.items():
+    def _is_signed(self, name: str, checkpoint: Checkpoint) -> bool:
+        if self.origin and checkpoint.origin != self.origin:
+            self._add("signature", "of another ledger", None, self.origin, checkpoint.origin, name)
+            return False
         try:
-            store.get(digest)
-        except BlobMissingError as error:
-            if digest not in lints.erased:
-                findings.add(Finding("missing", error.what, seq, where=error.where))
-        except BlobAlteredError as error:
-            findings.add(Finding("altered", error.what, seq, where=error.where))
+            open_note(checkpoint.note, self._ring.valid_at(checkpoint.size))
+        except MalformedNoteError as error:
+            self._add("signature", error.what, where=name)
+            return False
+        return True
+
+    def _is_witnessed(self) -> bool:
+        """Return whether a policy asks for witnesses and the newest checkpoint has them."""
+        if self._policy is None or self._agreeing is None:
+            return False
+        keys = (*self._policy.keys, *self._ring.valid_at(self._agreeing.size))
+        try:
+            verified = open_note(self._agreeing.note, keys).verified
+        except MalformedNoteError as error:
+            self._add("signature", error.what, where="checkpoint")
+            return False
+        met = self._policy.is_met(verified)
+        if not met:
+            self._add(
+                "signature",
+                "the newest checkpoint lacks cosignatures",
+                None,
+                f"quorum {self._policy.quorum}",
+                ", ".join(key.name for key in verified),
+                "checkpoint",
+            )
+        return met and self._policy.quorum != "none"
+
+    def _trust(self, *, witnessed: bool) -> Trust:
+        if witnessed:
+            return "witnessed"
+        return "signed" if self._brought else "self-consistent"
+
+    def _add(  # noqa: PLR0917 - the fields of a finding, in their order
+        self,
+        kind: Kind,
+        message: str,
+        seq: int | None = None,
+        expected: str = "",
+        found: str = "",
+        where: str = "",
+    ) -> None:
+        self._findings.add(Finding(kind, message, seq, None, expected, found, where))
+
+
+def _check_options(blobs: Path | None, level: str) -> None:
+    if blobs is not None and level != "strict":
+        raise ConfigError(
+            what="blobs cannot be checked at the fast level",
+            where="blobs",
+            why="the fast level does not parse records, and so does not know their blobs",
+            fix="leave out one of the two",
+        )

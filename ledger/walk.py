@@ -16,7 +16,15 @@ from ledger import segments
 from ledger.digest import ZERO, Digest
 from ledger.findings import Finding, Findings
 from ledger.merkle import Frontier
-from ledger.record import TAIL, MalformedRecordError, parse_body, split
+from ledger.record import (
+    TAIL,
+    MalformedRecordError,
+    hash_of_line,
+    parse_body,
+    parse_stub,
+    read_record,
+    split,
+)
 from ledger.segments import LineReader, MalformedLedgerError
 
 if TYPE_CHECKING:
@@ -25,9 +33,11 @@ if TYPE_CHECKING:
 
     from ledger.findings import Kind
     from ledger.lints import Lints
+    from ledger.record import Record
     from ledger.segments import Segment, Summary
 
 _LINK: Final = b'"prev_hash":"'
+_MARKS: Final = (b'"type":"key"', b'"type":"redaction"')
 _PATIENCE: Final = 0.05
 _TRIES: Final = 3
 
@@ -53,7 +63,11 @@ class Walk:
         self.findings = Findings()
         self.roots: dict[int, bytes] = {}
         self.unread: list[int] = []
+        self.unread_until = 0
         self.torn: Finding | None = None
+        self.keys: list[Record] = []
+        self._stubs: dict[int, Finding] = {}
+        self._redacted: dict[object, int] = {}
         self._root = root
         self._marks = sorted(set(marks), reverse=True)
         self._covered = self._marks[0] if self._marks else 0
@@ -83,9 +97,11 @@ class Walk:
         """Read everything."""
         self._take_roots()
         for segment in segments.list_segments(self._root):
-            if self.torn is not None:
-                return
-            self._read_segment(segment)
+            if self.torn is None:
+                self._read_segment(segment)
+        for seq, finding in self._stubs.items():
+            if self._redacted.get(seq, seq) <= seq:
+                self.findings.add(finding)
 
     def _read_segment(self, segment: Segment) -> None:
         self._file = segment.path.name if segment.path else f"segments/{segment.first:012d}"
@@ -95,7 +111,7 @@ class Walk:
                 "missing", "a segment is missing before this one", str(self.count), self._file
             )
         summary = self._read_summary(segment)
-        if summary and (segment.path is None or segment.first + summary.count <= self._since):
+        if summary and (segment.path is None or self._is_believed(segment, summary)):
             self._skip(segment, summary)
             return
         try:
@@ -115,10 +131,19 @@ class Walk:
             self._add("missing", "a closed segment has no summary", "a summary", "none")
         return summary
 
+    def _is_believed(self, segment: Segment, summary: Summary) -> bool:
+        """Return whether a segment lies before `since` and changes no key and erases nothing."""
+        if segment.first + summary.count > self._since:
+            return False
+        with segments.open_segment(segment) as stream:
+            reader = LineReader(stream)
+            return not any(mark in reader.block for _ in reader for mark in _MARKS)
+
     def _skip(self, segment: Segment, summary: Summary) -> None:
         """Take the word of a summary for a segment that is not read."""
         if segment.path is None:
             self.unread.append(segment.first)
+            self.unread_until = segment.first + summary.count
         height = summary.count.bit_length() - 1
         if summary.count != 1 << height or self._tree.size % summary.count:
             self._add("altered", "the summary is not of a full segment", "", str(summary.count))
@@ -145,6 +170,8 @@ class Walk:
                 stream.seek(self._offset)
                 reader = LineReader(stream)
                 for lines in reader:
+                    if any(mark in reader.block for mark in _MARKS):
+                        self._note_changes(lines)
                     self._read_chunk(lines)
                     if self.torn is not None:
                         return
@@ -204,7 +231,10 @@ class Walk:
             self._add("altered", error.what, "a record", repr(line[:60]), seq)
             return False
         own = hashlib.sha256(b"\x00" + body).hexdigest()
-        if own != stated:
+        if own != stated and parse_stub(line) is not None:
+            message = "the record is a stub, but no later redaction names it"
+            self._stubs[seq] = Finding("altered", message, seq, self._offset, where=self._file)
+        elif own != stated:
             self._add("altered", "the record does not state its own hash", own, stated, seq)
         found = link(line)
         if expected and found != expected:
@@ -220,21 +250,33 @@ class Walk:
     def _check_rules(self, lines: list[bytes], suspects: set[int]) -> None:
         start, offset = self.count, self._offset
         for at, line in enumerate(lines):
-            if at not in suspects:
-                self._check_record(line, start + at)
+            seq = start + at
+            record = parse_stub(line) if at in suspects else self._parse(line, seq)
+            if record is not None and self._lints is not None:
+                for message, expected, found in self._lints.check(record, seq):
+                    self._add("lint", message, expected, found, seq)
             self._offset += len(line) + 1
         self._offset = offset
 
-    def _check_record(self, line: bytes, seq: int) -> None:
-        if self._lints is None:
-            return
+    def _parse(self, line: bytes, seq: int) -> Record | None:
         try:
-            record = parse_body(line[:-TAIL] + b"}", Digest(line[9 - TAIL : -2].decode()))
+            return parse_body(line[:-TAIL] + b"}", Digest(line[9 - TAIL : -2].decode()))
         except MalformedRecordError as error:
             self._add("lint", error.what, "a record in its one spelling", error.why, seq)
-            return
-        for message, expected, found in self._lints.check(record, seq):
-            self._add("lint", message, expected, found, seq)
+            return None
+
+    def _note_changes(self, lines: list[bytes]) -> None:
+        """Remember the records that change keys or allow a stub; both levels need them."""
+        for seq, line in enumerate(lines, self.count):
+            if any(mark in line for mark in _MARKS) and hash_of_line(line):
+                try:
+                    record = read_record(line)
+                except MalformedRecordError:
+                    continue
+                if record.type == "key":
+                    self.keys.append(record)
+                elif record.type == "redaction":
+                    self._redacted[record.data.get("seq")] = seq
 
     def _push(self, leaves: list[bytes]) -> None:
         """Extend the tree, taking the root at each mark."""

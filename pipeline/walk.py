@@ -18,7 +18,7 @@ from pipeline.config import (
     SelectionParams,
     SimulationParams,
 )
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, GateClosedError
 from pipeline.values import Holdings
 
 if TYPE_CHECKING:
@@ -233,9 +233,35 @@ def _given(value: T | None, intent: Intent, what: str) -> T:
 
 
 def _usable(health: Payload) -> tuple[str, ...]:
+    """Return the symbols that may be used.
+
+    Raises
+    ------
+    GateClosedError
+        If the health gate is closed: the window is not decided.
+    """
     from pipeline.ingestion.health import HealthReport  # noqa: PLC0415
 
-    return HealthReport.from_payload(health).usable
+    report = HealthReport.from_payload(health)
+    if report.gate == "open":
+        return report.usable
+    sick = [f"{row.symbol} {row.status}" for row in report.rows if row.status not in _USABLE]
+    raise GateClosedError(
+        f"the health gate is closed on {report.as_of}: {', '.join(sick[:6])}"
+        + (f" and {len(sick) - 6} more" if len(sick) > 6 else ""),  # noqa: PLR2004 - one line
+        where=f"assess, {report.as_of}, {len(report.usable)} symbols usable",
+        why="strict_health stops at a stale or degraded symbol, and fewer than two usable symbols "
+        "always stop"
+        if report.strict
+        else "fewer than two symbols are usable",
+        fix="repair or leave out the symbols named (data.source.symbols, data.source.first_date), "
+        "or set data.strict_health to false to go on without them; `assay show` the assess "
+        "decision for values and limits",
+    )
+
+
+_USABLE = ("ok", "closed", "missing", "dropped")
+"""Statuses that close no gate."""
 
 
 def _with_periods(params: Payload) -> tuple[Payload, int]:

@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,8 @@ class BuildResult:
         The published file.
     loaded : LoadResult
         What was loaded.
+    seconds : float
+        How long it took; observed, never compared.
     """
 
     through_seq: int
@@ -89,6 +92,7 @@ class BuildResult:
     findings: tuple[RuleFindings, ...]
     snapshot: Path
     loaded: LoadResult
+    seconds: float
 
     def to_payload(self) -> dict[str, object]:
         """Return the result of `build@1`."""
@@ -99,13 +103,18 @@ class BuildResult:
         }
 
 
-def build(workspace: Path, *, rebuild: bool = False) -> BuildResult:
+def build(
+    workspace: Path, *, through_seq: int | None = None, rebuild: bool = False
+) -> BuildResult:
     """Derive every mart from the ledger of a workspace and publish them as a snapshot.
 
     Parameters
     ----------
     workspace : Path
         The folder `.assay`.
+    through_seq : int, optional
+        The record that the marts stand on; the last one of the ledger if absent. A caller who
+        records the build names the record before its own.
     rebuild : bool
         Forget what was loaded earlier and begin from the ledger alone.
 
@@ -114,11 +123,14 @@ def build(workspace: Path, *, rebuild: bool = False) -> BuildResult:
     EvidenceAlteredError
         If the ledger or the warehouse is not what was written (`HistoryDiffersError` if the ledger
         was replaced since the last build).
+    NothingToBuildError
+        If there is no such record.
     BuildFailedError
         If a model or a test fails; it is named, and nothing is published.
     WarehouseBusyError
         If another process builds this warehouse.
     """
+    started = time.perf_counter()
     folder = workspace / "warehouse"
     folder.mkdir(parents=True, exist_ok=True)
     database = folder / "build.duckdb"
@@ -126,12 +138,12 @@ def build(workspace: Path, *, rebuild: bool = False) -> BuildResult:
         if rebuild:
             database.unlink(missing_ok=True)
         loaded = load(database, workspace)
-        marts, findings = _derive(database, loaded.through_seq, folder / "dbt")
-        name = f"{loaded.through_seq}-{loaded.through_hash[:12]}.duckdb"
-        snapshot = _publish(database, folder, name)
-    return BuildResult(
-        loaded.through_seq, loaded.through_hash, marts, findings, snapshot, loaded
-    )
+        head = loaded.through_seq if through_seq is None else through_seq
+        head_hash = _set_head(database, head)
+        marts, findings = _derive(database, folder / "dbt")
+        snapshot = _publish(database, folder, f"{head}-{head_hash[:12]}.duckdb")
+    seconds = time.perf_counter() - started
+    return BuildResult(head, head_hash, marts, findings, snapshot, loaded, seconds)
 
 
 def rehash(workspace: Path, through_seq: int) -> tuple[MartDigest, ...]:
@@ -148,28 +160,35 @@ def rehash(workspace: Path, through_seq: int) -> tuple[MartDigest, ...]:
     """
     with tempfile.TemporaryDirectory(dir=workspace, prefix="rehash-") as scratch:
         database = Path(scratch) / "build.duckdb"
-        loaded = load(database, workspace)
-        if not 0 <= through_seq <= loaded.through_seq:
+        load(database, workspace)
+        _set_head(database, through_seq)
+        return _derive(database, Path(scratch) / "dbt")[0]
+
+
+def _set_head(database: Path, through_seq: int) -> str:
+    """Write which record the marts stand on, and return its hash."""
+    with duckdb.connect(str(database)) as connection:
+        row = connection.execute(
+            "select hash from raw.records where seq = ?", [through_seq]
+        ).fetchone()
+        if row is None:
             raise NothingToBuildError(
-                f"no record {through_seq}; the ledger ends at {loaded.through_seq}",
-                where=str(workspace / "ledger"),
+                f"there is no record {through_seq} to build on",
+                where="ledger",
                 why="marts stand on a record of the ledger",
-                fix="name the `through_seq` of a recorded build",
+                fix="name the `through_seq` of a recorded build, or none for the last record",
             )
-        return _derive(database, through_seq, Path(scratch) / "dbt")[0]
+        connection.begin()
+        connection.execute("delete from raw.head")
+        connection.execute("insert into raw.head values (?, ?)", [through_seq, row[0]])
+        connection.commit()
+    return str(row[0])
 
 
 def _derive(
-    database: Path, through_seq: int, target: Path
+    database: Path, target: Path
 ) -> tuple[tuple[MartDigest, ...], tuple[RuleFindings, ...]]:
-    """Run dbt on `database` at a head and return what the marts hold."""
-    with duckdb.connect(str(database)) as connection:
-        connection.begin()
-        connection.execute("delete from raw.head")
-        connection.execute(
-            "insert into raw.head select seq, hash from raw.records where seq = ?", [through_seq]
-        )
-        connection.commit()
+    """Run dbt on `database` and return what the marts hold."""
     run_dbt(database, target, "build", "--exclude-resource-type", "unit_test")
     with duckdb.connect(str(database), read_only=True) as connection:
         findings = connection.execute(

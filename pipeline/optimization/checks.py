@@ -20,7 +20,9 @@ from pipeline.values import iso
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.optimization.constraints import Caps, Limits
+    from pipeline.optimization.constraints import Limits
+    from pipeline.optimization.problem import Problem
+    from pipeline.optimization.solution import ConstraintKind
     from pipeline.values import FloatArray, Returns
 
 TOLERANCE = 1e-6
@@ -173,36 +175,24 @@ def exact(weights: FloatArray, limits: Limits) -> FloatArray:
     return project(kept, limits if held.capacity < limits.total else held)
 
 
-def constraint_rows(
-    weights: FloatArray,
-    limits: Limits,
-    symbols: Sequence[str],
-    clusters: Sequence[int],
-    caps: Caps,
-) -> tuple[ConstraintRow, ...]:
+def constraint_rows(weights: FloatArray, problem: Problem) -> tuple[ConstraintRow, ...]:
     """Return every constraint at `weights`: budget, long-only, symbol caps, cluster caps."""
-
-    def binds(value: float, limit: float) -> bool:
-        return limit - value <= TOLERANCE
-
-    values = weights.tolist()
+    values, caps = weights.tolist(), problem.caps
     lowest = min(range(len(values)), key=values.__getitem__)
-    sums = limits.cluster_sums(weights)
+    sums = problem.limits.cluster_sums(weights)
     return (
-        ConstraintRow("budget", "total", math.fsum(values), limits.total, binding=True),
-        ConstraintRow(
-            "long_only", symbols[lowest], 0.0 - values[lowest], 0.0, binds(-values[lowest], 0.0)
+        _row("budget", "total", math.fsum(values), problem.limits.total),
+        _row("long_only", problem.symbols[lowest], 0.0 - values[lowest], 0.0),
+        *(
+            _row("symbol_cap", symbol, value, caps.symbol_cap)
+            for symbol, value in zip(problem.symbols, values, strict=True)
         ),
         *(
-            ConstraintRow(
-                "symbol_cap", symbol, value, caps.symbol_cap, binds(value, caps.symbol_cap)
-            )
-            for symbol, value in zip(symbols, values, strict=True)
-        ),
-        *(
-            ConstraintRow(
-                "cluster_cap", str(c), value, caps.cluster_cap, binds(value, caps.cluster_cap)
-            )
-            for c, value in zip(clusters, sums, strict=True)
+            _row("cluster_cap", str(number), value, caps.cluster_cap)
+            for number, value in zip(problem.cluster_numbers, sums, strict=True)
         ),
     )
+
+
+def _row(kind: ConstraintKind, name: str, value: float, limit: float) -> ConstraintRow:
+    return ConstraintRow(kind, name, value, limit, limit - value <= TOLERANCE)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.config import Cell, OptimizationParams, RegimeName
+    from pipeline.optimization.solution import Dropped
     from pipeline.values import Returns
 
 
@@ -81,28 +82,8 @@ def optimize(
     """
     cells = (cell, *params.fallback)
     check_cells(cells)
-    check_returns(returns, params.warmup_rows)
-    values = np.ascontiguousarray(returns.values)
-    mean, covariances = moments(values)
-    active, dropped = screen(returns.symbols, covariances)
-    columns = cluster_columns(clusters, returns.symbols, active)
-    caps, total = resolve_caps([len(members) for members in columns.values()], regime, params)
-    symbols = tuple(returns.symbols[i] for i in active)
-    upper = np.full(len(active), min(caps.symbol_cap, caps.cluster_cap))
-    problem = Problem(
-        risk_profile=cell.risk_profile,
-        regime=regime,
-        symbols=symbols,
-        returns=values if len(active) == len(returns.symbols) else frozen_array(values[:, active]),
-        prior=scaled_prior(mean, covariances, active),
-        caps=caps,
-        limits=Limits(total, upper, caps.cluster_cap, tuple(columns.values())),
-        risk_free_rate=params.risk_free_rate / periods_per_year,
-        l2_penalty=params.l2_penalty,
-        aggressive_share=params.barbell_shares.of(regime),
-        aggressive_clusters_max=params.barbell_leaders_max,
-        periods_per_year=periods_per_year,
-        seed=seed,
+    problem, dropped = _posed(
+        returns, clusters, regime, params, periods_per_year=periods_per_year, seed=seed
     )
 
     def ask(tried: Cell) -> Problem:
@@ -110,9 +91,9 @@ def optimize(
         return with_room(put, params.infeasible_caps) if put.risk_profile == "barbell" else put
 
     found = first_success(cells, ask)
-    asked = found.problem
+    caps = found.problem.caps
     weights = dict.fromkeys(returns.symbols, 0.0)
-    weights.update(zip(symbols, found.weights.tolist(), strict=True))
+    weights.update(zip(problem.symbols, found.weights.tolist(), strict=True))
     return Solution(
         as_of=iso(returns.dates[-1]),
         requested=cell,
@@ -122,11 +103,45 @@ def optimize(
         iterations=found.answer.iterations,
         residuals=found.answer.residuals,
         weights=weights,
-        cash=1.0 - math.fsum(found.weights.tolist()) if asked.caps.rule == "cash" else 0.0,
-        caps=asked.caps,
-        constraints=constraint_rows(
-            found.weights, asked.limits, symbols, tuple(columns), asked.caps
-        ),
-        dropped=tuple(dropped),
+        cash=1.0 - math.fsum(found.weights.tolist()) if caps.rule == "cash" else 0.0,
+        caps=caps,
+        constraints=constraint_rows(found.weights, found.problem),
+        dropped=dropped,
         fallbacks=found.failures,
     )
+
+
+def _posed(
+    returns: Returns,
+    clusters: Mapping[int, Sequence[str]],
+    regime: RegimeName,
+    params: OptimizationParams,
+    *,
+    periods_per_year: int,
+    seed: int,
+) -> tuple[Problem, tuple[Dropped, ...]]:
+    """Return the problem of all cells, its risk profile still open, and the symbols left out."""
+    check_returns(returns, params.warmup_rows)
+    values = np.ascontiguousarray(returns.values)
+    mean, covariances = moments(values)
+    active, dropped = screen(returns.symbols, covariances)
+    columns = cluster_columns(clusters, returns.symbols, active)
+    caps, total = resolve_caps([len(members) for members in columns.values()], regime, params)
+    upper = np.full(len(active), min(caps.symbol_cap, caps.cluster_cap))
+    problem = Problem(
+        risk_profile="equal_weight",
+        regime=regime,
+        symbols=tuple(returns.symbols[i] for i in active),
+        returns=values if len(active) == len(returns.symbols) else frozen_array(values[:, active]),
+        prior=scaled_prior(mean, covariances, active),
+        caps=caps,
+        limits=Limits(total, upper, caps.cluster_cap, tuple(columns.values())),
+        cluster_numbers=tuple(columns),
+        risk_free_rate=params.risk_free_rate / periods_per_year,
+        l2_penalty=params.l2_penalty,
+        aggressive_share=params.barbell_shares.of(regime),
+        aggressive_clusters_max=params.barbell_leaders_max,
+        periods_per_year=periods_per_year,
+        seed=seed,
+    )
+    return problem, tuple(dropped)

@@ -35,6 +35,8 @@ class Problem:
         The caps in force, for the record.
     limits : Limits
         The set the weights must lie in, made from these caps.
+    cluster_numbers : tuple of int
+        The selection's number of each of `limits.clusters`.
     risk_free_rate : float
         Per period.
     l2_penalty : float
@@ -57,6 +59,7 @@ class Problem:
     prior: Prior
     caps: Caps
     limits: Limits
+    cluster_numbers: tuple[int, ...]
     risk_free_rate: float
     l2_penalty: float
     aggressive_share: float

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows.errors import ManifestError
-from flows.manifest import BUNDLED, ManifestFile, read_manifest, resolve
+from flows.manifest import BUNDLED, read_manifest, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from flows.manifest import ManifestFile
 
 
 def write(folder: Path, profiles: object, **top: object) -> ManifestFile:
@@ -60,11 +62,17 @@ def test_later_layers_win_and_say_where_a_value_came_from(tmp_path: Path) -> Non
     )
     simulation = resolved.profile.simulation
     assert (simulation.commission_bps, simulation.slippage_bps) == (9.0, 2.0)
-    assert (simulation.wealth_floor, simulation.initial_nav, resolved.profile.seed) == (0.02, 100, 3)
+    assert (simulation.wealth_floor, simulation.initial_nav, resolved.profile.seed) == (
+        0.02,
+        100,
+        3,
+    )
     assert resolved.origin["simulation.commission_bps"] == "assay.toml"
     assert resolved.origin["simulation.slippage_bps"] == "profile base (manifest.json)"
     assert resolved.origin["seed"] == "profile mine (manifest.json)"
-    assert resolved.origin["simulation.wealth_floor"] == "environment ASSAY_SIMULATION__WEALTH_FLOOR"
+    assert (
+        resolved.origin["simulation.wealth_floor"] == "environment ASSAY_SIMULATION__WEALTH_FLOOR"
+    )
     assert resolved.origin["simulation.initial_nav"] == "flag --set simulation.initial_nav"
     assert resolved.origin["simulation.rebalance"] == "default"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 # Errors of a worker process reach its parent this way.
-import pickle  # noqa: TID251
+import pickle
 import re
 from itertools import pairwise
 

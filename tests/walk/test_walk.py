@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,7 +100,7 @@ def test_nav_is_continuous_across_windows(walked_once: Workplace) -> None:
             books.setdefault(book, []).append((result["nav_start"], result["nav_end"]))
     assert len(books) == 5
     for windows in books.values():
-        assert all(end == start for (_, end), (start, _) in zip(windows, windows[1:], strict=False))
+        assert all(end == start for (_, end), (start, _) in pairwise(windows))
 
 
 def test_verify_passes_on_what_was_written(walked_once: Workplace) -> None:
@@ -177,12 +178,12 @@ def test_cutting_the_future_changes_no_past_decision(
     place.write("manifest.json", manifest)
     assert place.assay("run", "-m", "manifest.json", "-q").code == 0
     whole, cut = walked_once.results(), place.results()
-    ends = {
-        record["id"].split("/", 1)[1]: (record["data"]["window"] or {}).get("test_last")
+    ends: dict[str, str] = {
+        record["id"].split("/", 1)[1]: record["data"]["window"]["test_last"]
         for record in place.records
-        if record["type"] == "intent"
+        if record["type"] == "intent" and record["data"]["window"] is not None
     }
-    windows = [key for key in cut if ends[key] is not None]
+    windows = [key for key in cut if key in ends]
     ended = [key for key in windows if ends[key] < last]
     # Of the window that was cut short, everything decided before its test rows must be equal too.
     decided = [key for key in windows if not key.startswith("simulate/")]
@@ -243,7 +244,17 @@ def test_interrupted_computation_leaves_no_open_intent(
 def test_scheduled_rebalances_carry_their_holdings(workplace: Workplace) -> None:
     """The second run starts from what the trades of the first one became."""
     for day in ("2020-03-02", "2020-03-16"):
-        arguments = ["run", "rebalance", "-m", "manifest.json", "-p", "stocks", "--as-of", day, "-q"]
+        arguments = [
+            "run",
+            "rebalance",
+            "-m",
+            "manifest.json",
+            "-p",
+            "stocks",
+            "--as-of",
+            day,
+            "-q",
+        ]
         called = workplace.assay(*arguments)
         assert called.code == 0, called.err
     outcomes = [r for r in workplace.records if r["type"] == "outcome" and r["status"] == "ok"]

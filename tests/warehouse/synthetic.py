@@ -192,7 +192,12 @@ def make_returns(sleeve: str, symbols: tuple[str, ...], days: int) -> dict[str, 
 def tell(size: Size = Size()) -> Story:  # noqa: B008 - frozen
     """Return the whole story: backtests, a replay, an aborted run, a failed decision."""
     story = Story()
-    genesis = {"format": "assay-ledger/1", "origin": ORIGIN, "segment": 65536, "vkey": KEY.verify_key.text}
+    genesis = {
+        "format": "assay-ledger/1",
+        "origin": ORIGIN,
+        "segment": 65536,
+        "vkey": KEY.verify_key.text,
+    }
     story.drafts.append(Draft(type="genesis", run_id="", step="", id="", data=genesis))
     for number in range(size.runs):
         _backtest(story, f"20261120T04{number:04d}Z-demo", size)
@@ -223,8 +228,9 @@ def _walk(
     days = TRAIN_DAYS + TEST_DAYS * size.windows
     returns = make_returns(sleeve, symbols, days)
     snapshot = digest_of(f"snapshot of {sleeve}")
-    id_ = story.intend("ingest", sleeve, sleeve=sleeve, params={"source": {"kind": "sample"}},
-                       snapshot=snapshot)
+    id_ = story.intend(
+        "ingest", sleeve, sleeve=sleeve, params={"source": {"kind": "sample"}}, snapshot=snapshot
+    )
     story.conclude(
         id_,
         {
@@ -241,7 +247,9 @@ def _walk(
         _decide_window(story, sleeve, symbols, returns, window, books)
     for cell, book in books.items():
         _record_measure(story, sleeve, cell, book)
-    return {".".join(cell): list(zip(book.days, book.navs, strict=True)) for cell, book in books.items()}
+    return {
+        ".".join(cell): list(zip(book.days, book.navs, strict=True)) for cell, book in books.items()
+    }
 
 
 @dataclass(slots=True)
@@ -292,16 +300,28 @@ def _decide_window(
     ordinal = f"{sleeve}.{window:04d}"
     health = story.intend("assess", ordinal, params={"lookback_days": TRAIN_DAYS}, **common)
     story.conclude(health, _health(symbols, day(at - 1)))
-    regime = story.intend("detect", ordinal, params={"recent_days": 5}, upstream={"health": health}, **common)
+    regime = story.intend(
+        "detect", ordinal, params={"recent_days": 5}, upstream={"health": health}, **common
+    )
     story.conclude(regime, _regime(day(at - 1), window))
-    chosen = story.intend("select", ordinal, params={"top_per_cluster": 2, "periods_per_year": PERIODS},
-                          upstream={"health": health}, **common)
+    chosen = story.intend(
+        "select",
+        ordinal,
+        params={"top_per_cluster": 2, "periods_per_year": PERIODS},
+        upstream={"health": health},
+        **common,
+    )
     selection = story.conclude(chosen, _selection(symbols, day(at - 1)))
     for cell, book in books.items():
         named = {**common, "cell": {"engine": cell[0], "risk_profile": cell[1]}}
         label = f"{sleeve}.{'.'.join(cell)}.{window:04d}"
-        solve = story.intend("optimize", label, params={"l2_penalty": 0.0, "periods_per_year": PERIODS},
-                             upstream={"regime": regime, "selection": chosen}, **named)
+        solve = story.intend(
+            "optimize",
+            label,
+            params={"l2_penalty": 0.0, "periods_per_year": PERIODS},
+            upstream={"regime": regime, "selection": chosen},
+            **named,
+        )
         weights = _solution(selection, cell, day(at - 1), window)
         story.conclude(solve, weights)
         _trade(story, label, named, solve, weights["weights"], returns, at, book)
@@ -336,7 +356,13 @@ def _health(symbols: tuple[str, ...], as_of: str) -> dict[str, Any]:
          "largest_return": 0.05, "reasons": []}
         for s in symbols
     ]  # fmt: skip
-    return {"as_of": as_of, "strict": True, "gate": "open", "counts": {"ok": len(rows)}, "symbols": rows}
+    return {
+        "as_of": as_of,
+        "strict": True,
+        "gate": "open",
+        "counts": {"ok": len(rows)},
+        "symbols": rows,
+    }
 
 
 def _regime(as_of: str, window: int) -> dict[str, Any]:
@@ -347,7 +373,13 @@ def _regime(as_of: str, window: int) -> dict[str, Any]:
          "note": "states too close"},
     ]  # fmt: skip
     name = "turbulent" if window % 3 == 1 else "normal"
-    return {"as_of": as_of, "regime": name, "score": 0.5, "observations": 19, "components": components}
+    return {
+        "as_of": as_of,
+        "regime": name,
+        "score": 0.5,
+        "observations": 19,
+        "components": components,
+    }
 
 
 def _selection(symbols: tuple[str, ...], as_of: str) -> dict[str, Any]:
@@ -364,7 +396,10 @@ def _selection(symbols: tuple[str, ...], as_of: str) -> dict[str, Any]:
     ]  # fmt: skip
     kept = symbols[:-1]
     scores = [{"symbol": s, "score": 1.0 - 0.1 * i, "rank": i + 1} for i, s in enumerate(kept)]
-    clusters = [{"cluster": 1, "symbols": list(kept[:2])}, {"cluster": 2, "symbols": list(kept[2:])}]
+    clusters = [
+        {"cluster": 1, "symbols": list(kept[:2])},
+        {"cluster": 2, "symbols": list(kept[2:])},
+    ]
     return {
         "as_of": as_of, "universe": list(symbols), "features": features, "verdicts": verdicts,
         "relaxed": 0, "scores": scores, "clusters": clusters,
@@ -372,7 +407,9 @@ def _selection(symbols: tuple[str, ...], as_of: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _solution(selection: dict[str, Any], cell: tuple[str, str], as_of: str, window: int) -> dict[str, Any]:
+def _solution(
+    selection: dict[str, Any], cell: tuple[str, str], as_of: str, window: int
+) -> dict[str, Any]:
     chosen = selection["selected"]
     raw = [1.0 + 0.1 * ((i + window) % 3) for i in range(len(chosen))]
     weights = {s: x / sum(raw) for s, x in zip(chosen, raw, strict=True)}
@@ -383,7 +420,9 @@ def _solution(selection: dict[str, Any], cell: tuple[str, str], as_of: str, wind
     cap = 0.35 if relaxed else 0.30
     constraints = [_constraint("budget", "total", math.fsum(weights.values()), 1.0)]
     constraints += [_constraint("symbol_cap", s, w, cap) for s, w in weights.items()]
-    fallbacks = [{**requested, "status": "infeasible", "reason": "no feasible point"}] if fell else []
+    fallbacks = (
+        [{**requested, "status": "infeasible", "reason": "no feasible point"}] if fell else []
+    )
     return {
         "as_of": as_of, "requested": requested, "actual": actual or requested,
         "status": "optimal", "objective": 0.01, "iterations": 12,
@@ -420,7 +459,11 @@ def _rebalance(book: _Book, targets: dict[str, float], as_of: str) -> dict[str, 
 
 
 def _simulate(
-    book: _Book, targets: dict[str, float], returns: dict[str, list[float]], at: int, turnover: float
+    book: _Book,
+    targets: dict[str, float],
+    returns: dict[str, list[float]],
+    at: int,
+    turnover: float,
 ) -> dict[str, Any]:
     start = book.nav
     held = {s: v / start for s, v in book.positions.items()}
@@ -509,7 +552,9 @@ def _combine(story: Story, navs: dict[str, dict[str, list[tuple[str, float]]]], 
     label = f"{engine}.{profile}"
     snapshot = digest_of("snapshot of meta")
     series = {f"sleeve.{s}": f"{story.run_id}/simulate/{s}.{label}.*" for s in SLEEVES}
-    composed = story.intend("compose", "meta", sleeve="meta", params={"sleeve_cap": 0.95}, upstream=series)
+    composed = story.intend(
+        "compose", "meta", sleeve="meta", params={"sleeve_cap": 0.95}, upstream=series
+    )
     dates = [d for d, _ in navs["stocks"][label]]
     story.conclude(
         composed,
@@ -555,7 +600,9 @@ def _weigh_sleeves(
                 "symbol_cap_requested": 0.95, "cluster_cap_requested": 1.0, "rule": "none"}  # fmt: skip
         solved = _solution({"selected": ["crypto", "stocks"]}, cell, day(at - 1), 0)
         constraints = [_constraint("symbol_cap", s, w, 0.95) for s, w in weights.items()]
-        story.conclude(solve, {**solved, "weights": weights, "caps": caps, "constraints": constraints})
+        story.conclude(
+            solve, {**solved, "weights": weights, "caps": caps, "constraints": constraints}
+        )
         _trade(story, ordinal, named, solve, weights, padded, at, book)
         _record_flattening(story, ordinal, named, solve, weights, label, window)
     if book.days:

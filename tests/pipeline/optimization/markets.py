@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.config import CapParams, OptimizationParams
+from pipeline.optimization.constraints import Caps, Limits
+from pipeline.optimization.priors import moments, scaled_prior
+from pipeline.optimization.problem import Problem
 from pipeline.values import Returns, frozen_array, frozen_dates
 
 if TYPE_CHECKING:
@@ -62,3 +65,31 @@ def make_parameters(
 def singletons(symbols: str) -> dict[int, tuple[str, ...]]:
     """Return one cluster for each letter."""
     return {number: (symbol,) for number, symbol in enumerate(symbols)}
+
+
+def make_problem(
+    n: int, k: int, symbol_cap: float = 1.0, cluster_cap: float = 1.0, seed: int = 1
+) -> Problem:
+    """Return a minimum-variance problem over `make_market`."""
+    returns, clusters = make_market(n, k, seed=seed)
+    mean, covariances = moments(returns.values)
+    groups = tuple(
+        tuple(returns.symbols.index(symbol) for symbol in clusters[number])
+        for number in sorted(clusters)
+    )
+    return Problem(
+        risk_profile="min_variance",
+        regime="normal",
+        symbols=returns.symbols,
+        returns=returns.values,
+        prior=scaled_prior(mean, covariances, range(n)),
+        caps=Caps("normal", symbol_cap, cluster_cap, symbol_cap, cluster_cap, "none"),
+        limits=Limits(1.0, np.full(n, min(symbol_cap, cluster_cap)), cluster_cap, groups),
+        cluster_numbers=tuple(sorted(clusters)),
+        risk_free_rate=0.0,
+        l2_penalty=0.0,
+        aggressive_share=0.1,
+        aggressive_clusters_max=5,
+        periods_per_year=252,
+        seed=1,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from pipeline.optimization.checks import (
     screen,
 )
 from pipeline.optimization.constraints import Caps, Limits
-from tests.pipeline.optimization.markets import make_returns
+from tests.pipeline.optimization.markets import make_problem, make_returns
 
 LIMITS = Limits(1.0, np.full(4, 0.4), 0.65, ((0, 1), (2, 3)))
 
@@ -110,8 +111,14 @@ def test_dust_that_is_needed_stays() -> None:
 
 def test_constraint_rows_say_what_binds() -> None:
     """A symbol and two clusters at their caps bind; the smallest weight is the long-only row."""
-    caps = Caps("normal", 0.4, 0.5, 0.4, 0.5, "none")
-    rows = constraint_rows(np.array([0.4, 0.1, 0.3, 0.2]), LIMITS, "ABCD", (7, 9), caps)
+    problem = replace(
+        make_problem(4, 2),
+        symbols=tuple("ABCD"),
+        caps=Caps("normal", 0.4, 0.5, 0.4, 0.5, "none"),
+        limits=LIMITS,
+        cluster_numbers=(7, 9),
+    )
+    rows = constraint_rows(np.array([0.4, 0.1, 0.3, 0.2]), problem)
     binding = [(row.kind, row.name) for row in rows if row.binding]
     assert binding == [
         ("budget", "total"),
@@ -119,12 +126,8 @@ def test_constraint_rows_say_what_binds() -> None:
         ("cluster_cap", "7"),
         ("cluster_cap", "9"),
     ]
-    assert (rows[1].kind, rows[1].name, rows[1].value, rows[1].slack) == (
-        "long_only",
-        "B",
-        -0.1,
-        0.1,
-    )
+    found = (rows[1].kind, rows[1].name, rows[1].value, rows[1].slack)
+    assert found == ("long_only", "B", -0.1, 0.1)
 
 
 def test_weights_that_cannot_be_made_exact_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.optimization.constraints import Caps, Limits, project
+from pipeline.optimization.constraints import project
 from pipeline.optimization.objectives import (
     annual_sharpe_ratio,
     penalised_variance,
@@ -17,34 +18,18 @@ from pipeline.optimization.objectives import (
     suboptimality,
 )
 from pipeline.optimization.priors import moments, scaled_prior
-from pipeline.optimization.problem import Problem
 from pipeline.optimization.quadratic import QuadraticProgram, linear_set, solve
-from tests.pipeline.optimization.markets import make_market
+from tests.pipeline.optimization.markets import make_market, make_problem
 
 if TYPE_CHECKING:
+    from pipeline.optimization.problem import Problem
     from pipeline.values import FloatArray
 
 
-def problem(n: int = 6, seed: int = 1, cap: float = 0.4, **changes: float) -> Problem:
-    """Return a minimum-variance problem of `n` assets in three clusters."""
-    returns, _ = make_market(n, 3, seed=seed)
-    mean, covariances = moments(returns.values)
-    options = {"risk_free_rate": 0.0, "l2_penalty": 0.0, **changes}
-    clusters = tuple(tuple(range(first, n, 3)) for first in range(3))
-    return Problem(
-        risk_profile="min_variance",
-        regime="normal",
-        symbols=returns.symbols,
-        returns=returns.values,
-        prior=scaled_prior(mean, covariances, range(n)),
-        caps=Caps("normal", cap, 0.6, cap, 0.6, "none"),
-        limits=Limits(1.0, np.full(n, cap), 0.6, clusters),
-        aggressive_share=0.1,
-        aggressive_clusters_max=5,
-        periods_per_year=252,
-        seed=1,
-        **options,
-    )
+def problem(seed: int = 1, risk_free_rate: float = 0.0, l2_penalty: float = 0.0) -> Problem:
+    """Return a minimum-variance problem of six assets in three clusters, capped."""
+    asked = make_problem(6, 3, 0.4, 0.6, seed)
+    return replace(asked, risk_free_rate=risk_free_rate, l2_penalty=l2_penalty)
 
 
 def equal(n: int) -> FloatArray:

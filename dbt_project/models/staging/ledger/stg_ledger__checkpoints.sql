@@ -14,9 +14,10 @@ final as (
         root,
         note
     from {{ source('raw', 'checkpoints') }}
-    -- Of a size below the head: a checkpoint of the head itself may still be signed later, and
-    -- the marts of a head must not depend on when they are built.
-    where size <= (select through_seq from head)
+    -- A checkpoint is signed over all records there are, so once a later record exists, no further
+    -- checkpoint of these sizes can appear: the marts of a head do not depend on when they are
+    -- built.
+    where size <= (select through_seq + 1 from head)
 
 )
 
