@@ -85,11 +85,14 @@ class Frontier:
             root = node_hash(node, root)
         return root
 
-    def copy(self) -> Frontier:
-        """Return a frontier that grows apart from this one."""
-        other = Frontier()
-        other.size, other.nodes = self.size, self.nodes.copy()
-        return other
+    def joined(self, other: Frontier) -> Frontier:
+        """Return the frontier of this tree with `other` after it, which is smaller than any node.
+
+        Without an `other` of its own it is a copy that grows apart from this one.
+        """
+        both = Frontier()
+        both.size, both.nodes = self.size + other.size, self.nodes + other.nodes
+        return both
 
     def _push(self, node: bytes, height: int) -> None:
         size = self.size >> height

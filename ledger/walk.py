@@ -73,7 +73,8 @@ class Walk:
         self._covered = self._marks[0] if self._marks else 0
         self._lints = lints
         self._since = since
-        self._tree = Frontier()
+        self._closed = Frontier()
+        self._open = Frontier()
         self._before = ZERO.encode()
         self._file = ""
         self._offset = 0
@@ -81,7 +82,7 @@ class Walk:
     @property
     def count(self) -> int:
         """How many records were read."""
-        return self._tree.size
+        return self._closed.size + self._open.size
 
     @property
     def head(self) -> Digest:
@@ -91,7 +92,7 @@ class Walk:
     @property
     def tree_root(self) -> bytes:
         """The root over all records."""
-        return self._tree.root()
+        return self._closed.joined(self._open).root()
 
     def run(self) -> None:
         """Read everything."""
@@ -118,8 +119,8 @@ class Walk:
             self._read_lines(segment)
         except (OSError, EOFError, zlib.error) as error:
             self._add("altered", f"the file cannot be read: {error}", "a readable file", self._file)
-        if summary:
-            self._compare(summary)
+        if segment.closed:
+            self._close(summary)
 
     def _read_summary(self, segment: Segment) -> Summary | None:
         try:
@@ -144,24 +145,29 @@ class Walk:
         if segment.path is None:
             self.unread.append(segment.first)
             self.unread_until = segment.first + summary.count
-        height = summary.count.bit_length() - 1
-        if summary.count != 1 << height or self._tree.size % summary.count:
+        if summary.count & (summary.count - 1) or self.count % summary.count:
             self._add("altered", "the summary is not of a full segment", "", str(summary.count))
             return
-        self._tree.push_subtree(bytes.fromhex(summary.root), height)
+        self._closed.push_subtree(bytes.fromhex(summary.root), summary.count.bit_length() - 1)
         self._before = summary.head.encode()
         while self._marks and self._marks[-1] < self.count:
             self._marks.pop()
         self._take_roots()
 
-    def _compare(self, summary: Summary) -> None:
-        if (summary.first + summary.count, summary.head) != (self.count, self.head):
-            self._add(
-                "altered",
-                "the summary of a segment is not that of its records",
-                f"{self.count} records, head {self.head}",
-                f"{summary.first + summary.count} records, head {summary.head}",
-            )
+    def _close(self, summary: Summary | None) -> None:
+        """Compare a segment with its summary, and go on with the root over all of it."""
+        part, self._open = self._open, Frontier()
+        found = f"{part.size} records, head {self.head}, root {part.root().hex()}"
+        if part.size and part.size & (part.size - 1) == 0 and self._closed.size % part.size == 0:
+            self._closed.push_subtree(part.root(), part.size.bit_length() - 1)
+        else:
+            self._add("altered", "a closed segment is not full", "a power of two", found)
+            self._closed, self._open = self._closed.joined(part), Frontier()
+        if summary:
+            stated = f"{summary.count} records, head {summary.head}, root {summary.root}"
+            if stated != found:
+                message = "the summary of a segment is not that of its records"
+                self._add("altered", message, found, stated)
 
     def _read_lines(self, segment: Segment) -> None:
         torn = b""
@@ -282,14 +288,14 @@ class Walk:
         """Extend the tree, taking the root at each mark."""
         while self._marks and self._marks[-1] <= self.count + len(leaves):
             part = self._marks[-1] - self.count
-            self._tree.extend(leaves[:part])
+            self._open.extend(leaves[:part])
             leaves = leaves[part:]
             self._take_roots()
-        self._tree.extend(leaves)
+        self._open.extend(leaves)
 
     def _take_roots(self) -> None:
         while self._marks and self._marks[-1] == self.count:
-            self.roots[self._marks.pop()] = self._tree.root()
+            self.roots[self._marks.pop()] = self.tree_root
 
     def _add(
         self, kind: Kind, message: str, expected: str, found: str, seq: int | None = None

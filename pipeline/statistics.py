@@ -51,7 +51,9 @@ def covariance(returns: FloatArray) -> FloatArray:
 def correlation(covariances: FloatArray) -> FloatArray:
     """Return the correlation matrix of a covariance matrix with positive diagonal."""
     deviations = np.sqrt(np.diagonal(covariances))
-    matrix = np.clip(covariances / (deviations[:, None] * deviations[None, :]), -1.0, 1.0)
+    matrix: FloatArray = np.clip(
+        covariances / (deviations[:, None] * deviations[None, :]), -1.0, 1.0
+    )
     np.fill_diagonal(matrix, 1.0)
     return matrix
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 class ReplayError(Exception):
     """Base of the errors raised by replay."""
 
-    code = "E0300"
+    code = "E0500"
     exit_code = 2
 
     def __init__(self, what: str, *, where: str, why: str, fix: str) -> None:
@@ -23,16 +23,16 @@ class ReplayError(Exception):
 class UnknownDecisionError(ReplayError):
     """No record, or more than one, has the id or prefix that was asked for."""
 
-    code = "E0301"
+    code = "E0501"
 
 
 class EvidenceMissingError(ReplayError):
     """A blob or an upstream result that an intent names is not there."""
 
-    code = "E0302"
+    code = "E0502"
 
 
 class EnvironmentUnknownError(ReplayError):
     """The state of the code cannot be established."""
 
-    code = "E0303"
+    code = "E0503"

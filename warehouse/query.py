@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -59,6 +60,8 @@ _FORBIDDEN_FUNCTIONS = frozenset(
 _FORBIDDEN_PREFIXES = ("read_", "parquet_", "pragma_", "duckdb_settings", "from_substrait", "http")
 _FORBIDDEN_SUFFIXES = ("_scan", "_attach")
 _MAX_LENGTH = 100_000
+# sqlglot prints a notice for each statement that it can only keep as text; those are refused here.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 _WIDEST = 60
 """A column of `format_table` is cut at this many characters."""
 

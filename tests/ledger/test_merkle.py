@@ -42,7 +42,7 @@ def test_frontier_and_tree_agree(size: int) -> None:
     """Invariant 1."""
     frontier = Frontier()
     frontier.extend(LEAVES[:size])
-    copy = frontier.copy()
+    copy = frontier.joined(Frontier())
     copy.push(LEAVES[size])
     assert frontier.root() == tree_root(LEAVES[:size])
     assert copy.root() == tree_root(LEAVES[: size + 1])
@@ -55,6 +55,10 @@ def test_subtrees_extend_a_frontier(height: int, count: int, rest: int) -> None:
     frontier, width = Frontier(), 1 << height
     for at in range(count):
         frontier.push_subtree(tree_root((LEAVES * 3)[at * width : (at + 1) * width]), height)
+    part = Frontier()
+    part.extend((LEAVES * 3)[count * width : count * width + min(rest, width - 1)])
+    joined = frontier.joined(part)
+    assert joined.root() == tree_root((LEAVES * 3)[: joined.size])
     frontier.extend((LEAVES * 3)[count * width : count * width + rest])
     assert frontier.root() == tree_root((LEAVES * 3)[: count * width + rest])
 

@@ -5,3 +5,7 @@ answered, `sections` turns answers into values to show, `svg` draws, the templat
 A report is a function of the snapshot and of what the caller verified: it reads no clock, no
 environment and no other file, so the same head gives the same bytes.
 """
+
+from warehouse.reports.render import render
+
+__all__ = ["render"]

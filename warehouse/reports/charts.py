@@ -192,7 +192,7 @@ def stacked_panel(
         for number, top in enumerate(tops, start=1)
     ]
     return Markup().join(
-        (*reversed(areas), percent_axis(box, up, 4), _numbers(box, up, layers), dates_below(box, scale))
+        (percent_axis(box, up, 4), *reversed(areas), _numbers(box, up, layers), dates_below(box, scale))
     )
 
 
@@ -203,15 +203,26 @@ def bar_panel(
     values: Sequence[float],
     spell: Callable[[float], str],
 ) -> Markup:
-    """Return one bar for each window."""
-    high = max(*values, 0.0) if values else 0.0
+    """Return one bar for each window.
+
+    A first bar that would flatten the rest is cut off (`is_first_cut`).
+    """
+    high = max([*(values[1:] if is_first_cut(values) else values), 0.0])
     up = Linear(0.0, high or 1.0, box.bottom, box.top)
     ticks = [(up(tick), spell(tick)) for tick in linear_ticks(0.0, high, 3)] if high else []
     columns = [
-        (scale(span.first), max(scale(span.first) + 0.6, right - 0.4), up(value))
+        (scale(span.first), max(scale(span.first) + 0.6, right - 0.4), up(min(value, high)))
         for span, right, value in zip(spans, _rights(scale, spans), values, strict=True)
     ]
-    return Markup().join((svg.left_axis(box, ticks), svg.bars(columns, box.bottom, "bar")))
+    return svg.left_axis(box, ticks) + svg.bars(columns, box.bottom, "bar")
+
+
+def is_first_cut(values: Sequence[float]) -> bool:
+    """Return whether the first bar is cut off: it is more than twice as tall as any other.
+
+    The first window buys everything from cash; the words beside a chart say how much.
+    """
+    return values[0] > 2 * max([*values[1:], 0.0]) > 0
 
 
 def cap_panel(
@@ -229,8 +240,8 @@ def cap_panel(
     limit = [(x, up(value)) for x, value in zip(places, caps, strict=True)]
     return Markup().join(
         (
-            svg.step_area(used, stop, box.bottom, "area used"),
             percent_axis(box, up, 3),
+            svg.step_area(used, stop, box.bottom, "area used"),
             svg.steps(limit, stop, "line cap"),
             svg.label(box.right + 6, limit[-1][1], "cap", "end cap"),
         )

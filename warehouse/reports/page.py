@@ -67,7 +67,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, `num`, `text` or `code`, and the heading above several columns."""
+    """A column: its heading, `num`, `text`, `date` or `code`, and the heading above several columns."""
 
     label: str
     kind: str = "num"
@@ -167,6 +167,7 @@ class Chart:
 class Small:
     """One of many small drawings: a name, one number, a drawing."""
 
+    sleeve: str
     name: str
     text: str
     drawing: Markup

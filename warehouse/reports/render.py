@@ -12,6 +12,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from string import Template
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -54,6 +55,12 @@ SECTIONS = (
     ("appendix", "Appendix"),
 )
 """Anchor and title of each section, in order."""
+
+
+_PAGE_RULE = Template(
+    "@page { margin: 17mm 14mm 15mm; @top-left { content: '$left'; font: 7.5pt sans-serif; } "
+    "@bottom-right { content: counter(page) ' / ' counter(pages); font: 7.5pt sans-serif; } }\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +187,7 @@ def compose_page(
 
 def to_html(page: Page) -> bytes:
     """Return the page as bytes of HTML."""
-    style = _style()
+    style = _style() + _running_head(page)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     sections = [entry for entry in SECTIONS if entry[0] != "combination" or page.combination]
     text = _environment().get_template("report.html").render(
@@ -191,6 +198,15 @@ def to_html(page: Page) -> bytes:
         states=State,
     )
     return text.encode()
+
+
+def _running_head(page: Page) -> str:
+    """Return the rule that prints head and verdicts on every sheet; digits and hex only."""
+    failed = sum(verdict.state is State.FAIL for verdict in page.verdicts)
+    head = f"head {page.head.short}, {page.integrity.count('record_count')} records"
+    size = "none" if page.checkpoint_size is None else str(page.checkpoint_size)
+    left = f"assay report, {head}, checkpoint {size}, {failed} FAIL of {len(page.verdicts)}"
+    return _PAGE_RULE.substitute(left=left)
 
 
 def _style() -> str:

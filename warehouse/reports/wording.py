@@ -49,7 +49,9 @@ def multiple(value: float) -> str:
 
 def small(value: float | None) -> str:
     """Return a number whose size matters more than its digits, such as a residual."""
-    return ABSENT if value is None else _signed(f"{value:.1e}")
+    if value is None:
+        return ABSENT
+    return "0" if value == 0 else _signed(f"{value:.1e}")
 
 
 def day(value: datetime.date | None) -> str:

@@ -30,23 +30,22 @@ _CHAIN = r"""head -n $records records.jsonl | perl -MDigest::SHA=sha256_hex -ne 
 
 _ROOT = r"""with recursive lines as (
   select row_number() over () - 1 as i, line
-  from read_csv('records.jsonl', columns={'line':'VARCHAR'}, delim='\x01', quote='', escape='',
-                header=false, auto_detect=false, max_line_size=1048576)),
+  from read_csv('records.jsonl', columns={'line':'VARCHAR'}, delim='\x01', quote='',
+                escape='', header=false, auto_detect=false, max_line_size=1048576)),
 t as (
   select i, unhex(right(line,66)[1:64]) as h, count(*) over () as n, 0 as lvl
   from lines where i < $size
   union all
-  select i//2, case when count(*)=2 then unhex(sha256('\x01'::blob||min_by(h,i)||max_by(h,i)))
-                    else any_value(h) end, (any_value(n)+1)//2, lvl+1
+  select i//2, case when count(*)=2
+      then unhex(sha256('\x01'::blob||min_by(h,i)||max_by(h,i))) else any_value(h) end,
+    (any_value(n)+1)//2, lvl+1
   from t where n>1 group by lvl, i//2)
 select base64(h) as root from t where n=1;"""
 
-_ONE = (
-    r"""sed -n '${line}p' records.jsonl | sed -E 's/,"hash":"[0-9a-f]{64}"\}$$/}/' |"""
-    r""" tr -d '\n' | { printf '\0'; cat; } | sha256sum"""
-)
+_ONE = r"""sed -n '${line}p' records.jsonl | sed -E 's/,"hash":"[0-9a-f]{64}"\}$$/}/' |
+  tr -d '\n' | { printf '\0'; cat; } | sha256sum"""
 
-_AGAIN = """assay report --run $run --output again.html
+_AGAIN = """assay report --run $run --out again.html
 sha256sum report.html again.html"""
 
 

@@ -71,9 +71,9 @@ def _recent(evidence: Evidence, subject: Subject) -> Table:
     answer = evidence.ask("recent_decisions", run_id=subject.run_id, most=MOST)
     columns = (
         Column("Decision", "code"),
-        Column("for", "text"),
+        Column("for", "date"),
         Column("status", "text"),
-        Column("recorded", "text"),
+        Column("recorded", "date"),
         Column("result", "code"),
     )
     lines = tuple(

@@ -132,8 +132,8 @@ def _failures(evidence: Evidence, spans: Answer) -> Table:
         Column("symbol", "code"),
         Column("status", "text"),
         Column("windows"),
-        Column("first", "text"),
-        Column("last", "text"),
+        Column("first", "date"),
+        Column("last", "date"),
         Column("reasons of the first", "text"),
     )
     lines = tuple(
@@ -226,8 +226,8 @@ def _fallbacks(evidence: Evidence, answer: Answer) -> Table:
         Column("reason", "text"),
         Column("used", "text"),
         Column("decisions"),
-        Column("first", "text"),
-        Column("last", "text"),
+        Column("first", "date"),
+        Column("last", "date"),
     )
     lines = tuple(
         Line(

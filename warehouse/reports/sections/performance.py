@@ -75,7 +75,6 @@ def _metrics_table(evidence: Evidence, subject: Subject, metrics: list[Row]) -> 
     pair = ("gross", "net")
     columns = (
         Column("Sleeve and cell", "text"),
-        Column("days"),
         *(Column(basis, group="total return") for basis in pair),
         *(Column(basis, group="a year") for basis in pair),
         Column("volatility"),
@@ -88,7 +87,6 @@ def _metrics_table(evidence: Evidence, subject: Subject, metrics: list[Row]) -> 
         Line(
             (
                 Book.of(row).name + (" (main)" if Book.of(row) == subject.main else ""),
-                count(row.count("day_count")),
                 *(percent(row.maybe(f"{basis}_total_return")) for basis in pair),
                 *(percent(row.maybe(f"{basis}_annual_return")) for basis in pair),
                 percent(row.maybe("net_volatility")),
@@ -288,7 +286,7 @@ def _small(
     net = charts.Daily(days, tuple(row.real("net_growth") for row in rows))
     gross = charts.Daily(days, tuple(row.real("gross_growth") for row in rows))
     drawing = charts.small_growth(f"small-{number}", book.name, net, gross, bounds)
-    return Small(book.name, multiple(net.values[-1]), drawing, ref)
+    return Small(book.sleeve, book.cell, multiple(net.values[-1]), drawing, ref)
 
 
 def _years(evidence: Evidence, subject: Subject, refs: Mapping[Book, RecordRef]) -> Table:

@@ -129,7 +129,7 @@ def stack_chart(evidence: Evidence, id_: str, title: str, answer: Answer) -> Cha
     keys = tuple(Key(f"layer l{n}", f"{n} {name}") for n, (name, _) in enumerate(layers, start=1))
     columns = (
         Column("Window"),
-        Column("decided on", "text"),
+        Column("decided on", "date"),
         *(Column(name) for name, _ in layers),
     )
     lines = tuple(
@@ -197,14 +197,21 @@ def _turnover(evidence: Evidence, subject: Subject) -> Chart | None:
     )
     size = (charts.WIDTH, round(lower.bottom + charts.AXIS))
     drawing = svg.drawing("turnover", title, words_, size, *body)
-    return Chart("turnover", title, drawing, "main_windows", _window_table(evidence, rows))
+    table = _window_table(evidence, rows)
+    note = ""
+    if charts.is_first_cut(turnover):
+        note = (
+            f"The first window buys everything from cash: turnover {percent(turnover[0])}, cost "
+            f"{basis_points(costs[0])} basis points. Its bars are cut off."
+        )
+    return Chart("turnover", title, drawing, "main_windows", table, note=note)
 
 
 def _window_table(evidence: Evidence, rows: Sequence[Row]) -> Table:
     columns = (
         Column("Window"),
-        Column("first day", "text"),
-        Column("last day", "text"),
+        Column("first day", "date"),
+        Column("last day", "date"),
         Column("net return"),
         Column("turnover"),
         *(Column(name, group="cost, bps of NAV") for name in ("slippage", "commission", "total")),
@@ -275,7 +282,7 @@ def _cap_table(evidence: Evidence, rows: Sequence[Row]) -> Table:
     columns = (
         Column("Sleeve", "text"),
         Column("window"),
-        Column("decided on", "text"),
+        Column("decided on", "date"),
         Column("regime", "text"),
         Column("fullest", "code"),
         Column("weight"),
@@ -337,7 +344,7 @@ def _limits(evidence: Evidence, answer: Answer) -> Table:
 def _breaches(evidence: Evidence, answer: Answer) -> Table:
     columns = (
         Column("Sleeve and cell", "text"),
-        Column("decided on", "text"),
+        Column("decided on", "date"),
         Column("limit", "code"),
         Column("value"),
         Column("allowed"),
@@ -376,8 +383,8 @@ def _relaxations(evidence: Evidence, answer: Answer) -> Table:
         *(Column(name, group="symbol cap") for name in pair),
         *(Column(name, group="cluster cap") for name in pair),
         Column("decisions"),
-        Column("first", "text"),
-        Column("last", "text"),
+        Column("first", "date"),
+        Column("last", "date"),
     )
     lines = tuple(
         Line(
