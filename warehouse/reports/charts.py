@@ -192,7 +192,12 @@ def stacked_panel(
         for number, top in enumerate(tops, start=1)
     ]
     return Markup().join(
-        (percent_axis(box, up, 4), *reversed(areas), _numbers(box, up, layers), dates_below(box, scale))
+        (
+            percent_axis(box, up, 4),
+            *reversed(areas),
+            _numbers(box, up, layers),
+            dates_below(box, scale),
+        )
     )
 
 

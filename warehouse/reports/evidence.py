@@ -82,7 +82,11 @@ class Row:
         value = self._get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
             return self._refuse(name, "a finite number", value)
         return float(value)
 
@@ -176,7 +180,10 @@ class Answer:
 
     @property
     def sha256(self) -> str:
-        """Digest of the canonical JSON of `{"columns": [..], "rows": [[..], ..]}`."""
+        """Digest of the canonical JSON of `{"columns": [..], "rows": [[..], ..]}`.
+
+        Dates and times (UTC) are text as `assay sql --json` spells them.
+        """
         rows = [[_plain(value) for value in row] for row in self.values]
         return canonical_digest({"columns": list(self.columns), "rows": rows})
 
@@ -241,9 +248,7 @@ class Evidence:
         self._answers[answer.name] = answer
         return answer
 
-    def _run(
-        self, name: str, sql: str
-    ) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
+    def _run(self, name: str, sql: str) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
         try:
             cursor = self._connection.execute(sql)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
@@ -283,6 +288,6 @@ def newest(rows: Sequence[Row], column: str) -> Row | None:
 
 
 def _plain(value: Value) -> str | int | float | bool | None:
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    return value
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(timespec="microseconds") + "Z"
+    return value.isoformat() if isinstance(value, datetime.date) else value

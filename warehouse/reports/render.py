@@ -15,10 +15,10 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-import duckdb
 import jinja2
 from markupsafe import Markup
 
+from warehouse.query import open_snapshot
 from warehouse.reports.errors import UnexpectedAnswerError
 from warehouse.reports.evidence import Evidence, RecordRef, Row
 from warehouse.reports.page import State, Verdict
@@ -105,7 +105,7 @@ def render(
     Parameters
     ----------
     snapshot : Path
-        A published snapshot of the warehouse.
+        A published snapshot of the warehouse, or the workspace that has one.
     run_id : str or None
         The run; `None` takes the newest closed backtest run of the snapshot.
     checkpoint_lines : tuple of str
@@ -125,6 +125,8 @@ def render(
 
     Raises
     ------
+    SnapshotMissingError
+        If there is no snapshot.
     NothingToReportError
         If the snapshot has no such run.
     UnexpectedAnswerError
@@ -132,8 +134,7 @@ def render(
     CitedRecordDiffersError
         If a mart cites a record that the ledger does not hold.
     """
-    settings = {"threads": 1, "enable_external_access": False, "lock_configuration": True}
-    with duckdb.connect(str(snapshot), read_only=True, config=settings) as connection:
+    with open_snapshot(snapshot) as connection:
         evidence = Evidence(connection)
         page = compose_page(evidence, run_id, checkpoint_lines, key_id, origin, verification)
     return to_html(page)
@@ -190,12 +191,16 @@ def to_html(page: Page) -> bytes:
     style = _style() + _running_head(page)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     sections = [entry for entry in SECTIONS if entry[0] != "combination" or page.combination]
-    text = _environment().get_template("report.html").render(
-        page=page,
-        sections=sections,
-        style=Markup(style),  # noqa: S704 - our own file
-        style_sha256=digest,
-        states=State,
+    text = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            page=page,
+            sections=sections,
+            style=Markup(style),  # noqa: S704 - our own file
+            style_sha256=digest,
+            states=State,
+        )
     )
     return text.encode()
 

@@ -49,8 +49,12 @@ def tell_assumptions(evidence: Evidence, subject: Subject) -> Assumptions:
         *_cost_lines(sleeves, values),
         _record_line(evidence, "Prices recorded in", sleeves, snapshots),
         _record_line(evidence, "Geometry recorded in", sleeves, geometry),
-        _record_line(evidence, "Costs recorded in", sleeves, _first_of(evidence, subject, "simulate")),
-        _record_line(evidence, "Caps recorded in", sleeves, _first_of(evidence, subject, "optimize")),
+        _record_line(
+            evidence, "Costs recorded in", sleeves, _first_of(evidence, subject, "simulate")
+        ),
+        _record_line(
+            evidence, "Caps recorded in", sleeves, _first_of(evidence, subject, "optimize")
+        ),
     ]
     sources = [row.maybe_text("source") or "" for row in snapshots.values()]
     return Assumptions(
@@ -131,9 +135,7 @@ def _geometry_lines(
     ]
 
 
-def _cost_lines(
-    sleeves: tuple[str, ...], values: Mapping[tuple[str, str, str], str]
-) -> list[Line]:
+def _cost_lines(sleeves: tuple[str, ...], values: Mapping[tuple[str, str, str], str]) -> list[Line]:
     def each(name: str, step: str, parameter_: str, unit: str = "") -> Line:
         found = [values.get((step, sleeve, parameter_)) for sleeve in sleeves]
         return Line((name, *(ABSENT if v is None else v + unit for v in found)))

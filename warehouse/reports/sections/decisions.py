@@ -103,7 +103,9 @@ def _solution(
 ) -> Solution:
     book, ref = Book.of(row), evidence.cite(row)
     facts = tuple(Fact(name, text, "last_solutions", ref) for name, text in _solution_facts(row))
-    summary = f"{day(row.maybe_day('as_of_date'))}, {len(weights)} weights, {row.text('solver_status')}"
+    summary = (
+        f"{day(row.maybe_day('as_of_date'))}, {len(weights)} weights, {row.text('solver_status')}"
+    )
     return Solution(
         book.name,
         row.text("decision_id"),

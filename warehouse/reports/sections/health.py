@@ -72,9 +72,7 @@ def _maps(evidence: Evidence, spans: Answer) -> tuple[Table, ...]:
     sleeves: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in spans:
         sleeves[row.text("sleeve")][row.text("symbol")].append(row)
-    return tuple(
-        _map(evidence, sleeve, symbols, spans.name) for sleeve, symbols in sleeves.items()
-    )
+    return tuple(_map(evidence, sleeve, symbols, spans.name) for sleeve, symbols in sleeves.items())
 
 
 def _map(evidence: Evidence, sleeve: str, symbols: dict[str, list[Row]], query: str) -> Table:
@@ -255,9 +253,7 @@ def _regimes(evidence: Evidence, answer: Answer) -> tuple[Table, ...]:
     sleeves: dict[str, list[Row]] = defaultdict(list)
     for row in answer:
         sleeves[row.text("sleeve")].append(row)
-    return tuple(
-        _timeline(evidence, sleeve, rows, answer.name) for sleeve, rows in sleeves.items()
-    )
+    return tuple(_timeline(evidence, sleeve, rows, answer.name) for sleeve, rows in sleeves.items())
 
 
 def _timeline(evidence: Evidence, sleeve: str, rows: list[Row], query: str) -> Table:

@@ -370,7 +370,13 @@ def _breaches(evidence: Evidence, answer: Answer) -> Table:
     omitted = len(answer) - len(lines)
     empty = "None: no limit was exceeded."
     return Table(
-        "breaches-table", "Limits exceeded", columns, lines, answer.name, omitted=omitted, empty=empty
+        "breaches-table",
+        "Limits exceeded",
+        columns,
+        lines,
+        answer.name,
+        omitted=omitted,
+        empty=empty,
     )
 
 

@@ -22,6 +22,7 @@ final as (
         test_first_date,
         test_last_date,
         snapshot_sha256,
+        slice_field,
         slice_first_date,
         slice_last_date,
         slice_row_count,
