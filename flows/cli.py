@@ -70,6 +70,10 @@ def _call(command: str, as_json: bool, quiet: bool, work: Callable[[Output], int
     except KeyboardInterrupt:
         output.note("interrupted; what was recorded stays, open intents are closed by the next run")
         code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        sys.stdout = None  # type: ignore[assignment]
+        code = 0
     except Exception as error:  # noqa: BLE001 - the edge: every error is shown, none is swallowed
         code = output.failed(error) if isinstance(error, Explained) else _internal(output, error)
     raise typer.Exit(code)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flows.settings import Settings
+    from ledger import Checkpoint, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,31 @@ def write_report(settings: Settings, *, run_id: str | None, out: Path | None) ->
         )
     key = VerifyKey.load(workspace.keys / "log.pub")
     found = verify(workspace.ledger, level="fast", keys=(key,))
-    content = render(snapshot, run_id=run_id, report=found, key=key)
+    content = render(
+        snapshot,
+        run_id=run_id,
+        checkpoint_lines=() if found.checkpoint is None else _lines(found.checkpoint),
+        key_id=key.key_id.hex(),
+        origin=key.name,
+        verification=_verdicts(found),
+    )
     path = out or workspace.reports / _name(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return Written(path, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def _lines(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Return origin, size and root: what every reader of a report can compare."""
+    return tuple(checkpoint.text.splitlines())
+
+
+def _verdicts(found: Report) -> dict[str, str]:
+    """Return what the verifier found, for the strip at the top of the report."""
+    if found.ok:
+        return {"chain": f"PASS: {found.count} records verified, {found.trust}"}
+    first = found.findings[0]
+    return {"chain": f"FAIL: {first.kind} at record {first.seq}: {first.message}"}
 
 
 def _name(content: bytes) -> str:

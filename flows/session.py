@@ -124,7 +124,7 @@ def recording(
             clock=now,
             data={
                 "kind": kind,
-                "profile": name if manifest is not None else None,
+                "profile": name,
                 "sleeves": list(sorted(cast("Payload", manifest["sleeves"])) if manifest else ()),
                 "manifest_sha256": None if document is None else sha256(document),
                 "seed": seed,

@@ -3,7 +3,7 @@
 ::
 
     audit-000000000000.jsonl      records 0..65535, closed, never written again
-    audit-000000065536.jsonl.gz   a closed segment may be compressed, or moved away
+    audit-000000065536.jsonl.gz   a closed segment may be compressed; all but the first, moved away
     audit.jsonl                   the active segment
     segments/000000000000         what a closed segment came to: count, head, subtree root
 
@@ -26,7 +26,7 @@ import gzip
 import hashlib
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, cast
 
 from ledger import canonical, durable
 from ledger.digest import Digest, is_digest
@@ -130,9 +130,11 @@ def list_segments(root: Path) -> list[Segment]:
 
 
 def segment_records(root: Path) -> int:
-    """Return how many records a closed segment of this ledger holds."""
-    summary = read_summary(root, 0)
-    return summary.count if summary else read_genesis(root).segment
+    """Return how many records a closed segment holds; the usual number if nothing says so."""
+    try:
+        return read_genesis(root).segment
+    except (IntegrityError, NoLedgerError):
+        return RECORDS
 
 
 def read_genesis(root: Path) -> Genesis:
@@ -152,7 +154,7 @@ def read_genesis(root: Path) -> Genesis:
         or not isinstance(origin, str)
         or not isinstance(vkey, str)
         or type(segment) is not int
-        or not segment > 0 == segment & (segment - 1)
+        or not _is_full(segment)
     ):
         raise MalformedLedgerError(
             what=f"expected a genesis record of {FORMAT}, found another first record",
@@ -164,8 +166,12 @@ def read_genesis(root: Path) -> Genesis:
 
 
 def _first_record(root: Path) -> Record:
-    names = [f"audit-{0:012d}.jsonl", f"audit-{0:012d}.jsonl.gz", ACTIVE]
+    names = [f"audit-{0:012d}.jsonl", f"audit-{0:012d}.jsonl.gz"]
+    if not (root / "segments" / f"{0:012d}").exists():
+        names.append(ACTIVE)
     path = next((root / name for name in names if (root / name).exists()), None)
+    if path is None and len(names) == 2:  # noqa: PLR2004 - the first segment has a summary
+        return _refuse_moved(0)
     if path is None:
         raise no_ledger(root)
     with open_segment(Segment(0, path, closed=False)) as stream:
@@ -185,15 +191,19 @@ def no_ledger(root: Path) -> NoLedgerError:
 def open_segment(segment: Segment) -> BinaryIO:
     """Open the bytes of a segment, decompressed."""
     if segment.path is None:
-        raise NoLedgerError(
-            what=f"the segment of record {segment.first} was moved away",
-            where=f"segments/{segment.first:012d}",
-            why="only its summary is here",
-            fix="bring the file back into the folder of the ledger",
-        )
+        _refuse_moved(segment.first)
     if segment.path.suffix == ".gz":
         return cast("BinaryIO", gzip.open(segment.path, "rb"))
     return segment.path.open("rb")
+
+
+def _refuse_moved(first: int) -> NoReturn:
+    raise NoLedgerError(
+        what=f"the segment of record {first} was moved away",
+        where=f"segments/{first:012d}",
+        why="only its summary is here; the first segment always stays, it holds the genesis record",
+        fix="bring the file back into the folder of the ledger; it may be compressed",
+    )
 
 
 def iter_lines(root: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
@@ -304,7 +314,13 @@ def read_summary(root: Path, first: int) -> Summary | None:
     counts = (summary.first, summary.count, summary.size)
     if not all(map(is_digest, digests)) or not all(type(each) is int for each in counts):
         raise _malformed_summary(path)
+    if summary.first != first or not _is_full(summary.count):
+        raise _malformed_summary(path)
     return summary
+
+
+def _is_full(count: int) -> bool:
+    return count > 0 and count & (count - 1) == 0
 
 
 def _malformed_summary(path: Path) -> MalformedLedgerError:

@@ -181,12 +181,12 @@ class _Verification:
         except (MalformedRecordError, MalformedLedgerError, MalformedKeyError) as error:
             self._add("altered", f"no genesis record: {error.what}", 0)
             return KeyRing("", *self._brought)
-        except segments.NoLedgerError:
-            # The first segment was moved away.
+        except segments.NoLedgerError as error:
+            self._add("missing", error.what, 0, where=error.where)
             return KeyRing("", *self._brought)
         self.origin = genesis.origin
         if named.name != genesis.origin:
-            self._add("lint", "the key is not named by the origin", 0)
+            self._add("signature", "the key is not named by the origin", 0)
         return KeyRing(genesis.origin, *(self._brought or (named,)))
 
     def _compare_with_seen(self, seen: Checkpoint) -> None:
@@ -225,6 +225,9 @@ class _Verification:
         elif (root := walk.roots.get(checkpoint.size)) is None:
             # Inside a segment that was moved away: a later checkpoint speaks for it.
             return
+        elif root.hex() != checkpoint.root and self._is_broken_below(checkpoint.size):
+            # The altered record explains it; the chain was not sealed again.
+            return
         elif root.hex() != checkpoint.root:
             self._add(
                 "rewritten",
@@ -237,12 +240,20 @@ class _Verification:
         else:
             self._agreeing = checkpoint
 
+    def _is_broken_below(self, size: int) -> bool:
+        found = [each for each in self._walk.findings.items if each.kind in ("altered", "missing")]
+        return any(each.seq is None or each.seq < size for each in found)
+
     def _is_signed(self, name: str, checkpoint: Checkpoint) -> bool:
         if self.origin and checkpoint.origin != self.origin:
             self._add("signature", "of another ledger", None, self.origin, checkpoint.origin, name)
             return False
+        keys = self._ring.valid_at(checkpoint.size)
+        if not keys and not self.origin:
+            # Without a genesis record nobody's signature is known; that is reported once.
+            return True
         try:
-            open_note(checkpoint.note, self._ring.valid_at(checkpoint.size))
+            open_note(checkpoint.note, keys)
         except MalformedNoteError as error:
             self._add("signature", error.what, where=name)
             return False

@@ -1,7 +1,8 @@
 """One pass over the lines of a ledger: chain, tree and, at the strict level, every rule.
 
 The walk goes on after a bad line with the hash that the line states, so that one altered record
-gives one finding and the rest of the ledger is still judged.
+gives one finding and the rest of the chain is still judged. The rules are judged up to the first bad
+line only: what follows from it would be told as if it were something else.
 """
 
 from __future__ import annotations
@@ -85,6 +86,11 @@ class Walk:
         return self._closed.size + self._open.size
 
     @property
+    def broken(self) -> bool:
+        """Whether bytes were found that are not those that were written, or are not there."""
+        return any(finding.kind in ("altered", "missing") for finding in self.findings.items)
+
+    @property
     def head(self) -> Digest:
         """The hash that the last record states."""
         return Digest(self._before.decode()) if self._before else ZERO
@@ -107,7 +113,7 @@ class Walk:
     def _read_segment(self, segment: Segment) -> None:
         self._file = segment.path.name if segment.path else f"segments/{segment.first:012d}"
         self._offset = 0
-        if segment.first != self.count:
+        if segment.first != self.count and not self.broken:
             self._add(
                 "missing", "a segment is missing before this one", str(self.count), self._file
             )
@@ -142,11 +148,12 @@ class Walk:
 
     def _skip(self, segment: Segment, summary: Summary) -> None:
         """Take the word of a summary for a segment that is not read."""
+        if self._lints is not None:
+            self._lints.complete = False
         if segment.path is None:
             self.unread.append(segment.first)
             self.unread_until = segment.first + summary.count
-        if summary.count & (summary.count - 1) or self.count % summary.count:
-            self._add("altered", "the summary is not of a full segment", "", str(summary.count))
+        if self.count % summary.count:
             return
         self._closed.push_subtree(bytes.fromhex(summary.root), summary.count.bit_length() - 1)
         self._before = summary.head.encode()
@@ -165,7 +172,7 @@ class Walk:
             self._closed, self._open = self._closed.joined(part), Frontier()
         if summary:
             stated = f"{summary.count} records, head {summary.head}, root {summary.root}"
-            if stated != found:
+            if stated != found and not self.broken:
                 message = "the summary of a segment is not that of its records"
                 self._add("altered", message, found, stated)
 
@@ -204,24 +211,34 @@ class Walk:
     def _read_chunk(self, lines: list[bytes]) -> None:
         skip = min(max(self._since - self.count, 0), len(lines))
         if skip:
+            if self._lints is not None:
+                self._lints.complete = False
             self._push([segments.line_hash(line) for line in lines[:skip]])
             self._offset += sum(map(len, lines[:skip])) + skip
             self._before = lines[skip - 1][9 - TAIL : -2]
             lines = lines[skip:]
         leaves, suspects, before = scan(lines, self._before)
+        whole, judged = self._judge(lines, suspects)
+        if self._lints is not None:
+            self._check_rules(lines[:judged], {at for at, _ in suspects})
+        self._push(leaves[:whole])
+        self._before = before if whole == len(lines) else lines[whole - 1][9 - TAIL : -2]
+        self._offset += sum(map(len, lines[:whole])) + whole
+
+    def _judge(self, lines: list[bytes], suspects: list[tuple[int, bytes]]) -> tuple[int, int]:
+        """Report bad lines; return how many lines count, and for how many the rules are judged."""
         offset, start = self._offset, self.count
+        judged = 0 if self.broken else len(lines)
         for at, expected in suspects:
             self._offset = offset + sum(map(len, lines[:at])) + at
-            if self._explain(lines[at], start + at, expected):
-                self._push(leaves[:at])
-                self._before = expected
-                return
+            torn = self._explain(lines[at], start + at, expected)
+            if torn or self.broken:
+                judged = min(judged, at)
+            if torn:
+                self._offset = offset
+                return at, judged
         self._offset = offset
-        if self._lints is not None:
-            self._check_rules(lines, {at for at, _ in suspects})
-        self._push(leaves)
-        self._before = before
-        self._offset = offset + sum(map(len, lines)) + len(lines)
+        return len(lines), judged
 
     def _explain(self, line: bytes, seq: int, expected: bytes) -> bool:
         """Report what is wrong with a line; return whether the walk ends here."""

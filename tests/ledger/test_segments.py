@@ -107,7 +107,10 @@ def test_a_malformed_summary_is_refused(closed: Path, content: bytes) -> None:
         read_summary(closed, 0)
 
 
-@pytest.mark.parametrize("changes", [{"head": "x"}, {"count": "8"}, {"count": True}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"head": "x"}, {"count": "8"}, {"count": True}, {"count": 0}, {"count": 7}, {"first": 8}],
+)
 def test_a_summary_with_a_wrong_field_is_refused(closed: Path, changes: dict[str, object]) -> None:
     """Digests are digests and counts are counts."""
     path = closed / "segments" / "000000000000"

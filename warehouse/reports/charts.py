@@ -19,7 +19,7 @@ from warehouse.reports.thinning import thin
 from warehouse.reports.wording import multiple, percent
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
     from warehouse.reports.thinning import Point
@@ -38,19 +38,19 @@ MOST_DATES = 8
 class Span:
     """Days that a value holds for, both included in the drawing."""
 
-    first: datetime.date
-    last: datetime.date
+    first: dt.date
+    last: dt.date
 
 
 @dataclass(frozen=True, slots=True)
 class Daily:
     """A series by day. A day without a value is left out."""
 
-    days: tuple[datetime.date, ...]
+    days: tuple[dt.date, ...]
     values: tuple[float, ...]
 
 
-def time_scale(first: datetime.date, last: datetime.date) -> Days:
+def time_scale(first: dt.date, last: dt.date) -> Days:
     """Return the axis of time of a full-width chart."""
     return Days(first, last, LEFT, LEFT + PLOT)
 
@@ -281,7 +281,7 @@ def _rights(scale: Days, spans: Sequence[Span]) -> list[float]:
     return [scale(span.first) for span in spans[1:]] + [scale(spans[-1].last)]
 
 
-def _pairs(series: Daily) -> list[tuple[datetime.date, float]]:
+def _pairs(series: Daily) -> list[tuple[dt.date, float]]:
     return list(zip(series.days, series.values, strict=True))
 
 

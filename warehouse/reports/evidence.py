@@ -13,7 +13,7 @@ Invariants
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 from dataclasses import dataclass
 from importlib.resources import files
@@ -28,7 +28,7 @@ from warehouse.reports.errors import CitedRecordDiffersError, UnexpectedAnswerEr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-Value: TypeAlias = "str | int | float | bool | datetime.date | datetime.datetime | None"
+Value: TypeAlias = "str | int | float | bool | dt.date | dt.datetime | None"
 """What a column holds."""
 
 SHORT_HASH = 12
@@ -98,17 +98,17 @@ class Row:
         """Return a text, or `None` where it does not apply."""
         return None if self._get(name) is None else self.text(name)
 
-    def day(self, name: str) -> datetime.date:
+    def day(self, name: str) -> dt.date:
         """Return a date."""
         value = self.maybe_day(name)
         return value if value is not None else self._refuse(name, "a date", value)
 
-    def maybe_day(self, name: str) -> datetime.date | None:
+    def maybe_day(self, name: str) -> dt.date | None:
         """Return a date, or `None` where it does not apply."""
         value = self._get(name)
-        if isinstance(value, datetime.datetime):
+        if isinstance(value, dt.datetime):
             return value.date()
-        if value is None or isinstance(value, datetime.date):
+        if value is None or isinstance(value, dt.date):
             return value
         return self._refuse(name, "a date", value)
 
@@ -117,7 +117,7 @@ class Row:
         value = self._get(name)
         if value is None:
             return ""
-        if not isinstance(value, datetime.datetime):
+        if not isinstance(value, dt.datetime):
             return self._refuse(name, "a time", value)
         return value.strftime("%Y-%m-%d %H:%M:%SZ")
 
@@ -288,6 +288,6 @@ def newest(rows: Sequence[Row], column: str) -> Row | None:
 
 
 def _plain(value: Value) -> str | int | float | bool | None:
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         return value.isoformat(timespec="microseconds") + "Z"
-    return value.isoformat() if isinstance(value, datetime.date) else value
+    return value.isoformat() if isinstance(value, dt.date) else value

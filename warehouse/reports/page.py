@@ -67,7 +67,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, `num`, `text`, `date` or `code`, and the heading above several columns."""
+    """A column: its heading, its kind, and the heading above several columns.
+
+    The kind is `num`, `text`, `date` or `code`.
+    """
 
     label: str
     kind: str = "num"

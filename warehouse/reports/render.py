@@ -20,25 +20,39 @@ from markupsafe import Markup
 
 from warehouse.query import open_snapshot
 from warehouse.reports.errors import UnexpectedAnswerError
-from warehouse.reports.evidence import Evidence, RecordRef, Row
-from warehouse.reports.page import State, Verdict
-from warehouse.reports.sections.appendix import Appendix, tell_appendix, tell_marts
-from warehouse.reports.sections.assumptions import Assumptions, tell_assumptions
-from warehouse.reports.sections.check import Check, tell_check
-from warehouse.reports.sections.combination import Combination, tell_combination
-from warehouse.reports.sections.decisions import Decisions, tell_decisions
-from warehouse.reports.sections.exceptions import Exceptions, tell_exceptions
-from warehouse.reports.sections.health import Health, tell_health
-from warehouse.reports.sections.performance import Performance, tell_performance
-from warehouse.reports.sections.scope import Scope, tell_scope
+from warehouse.reports.evidence import Evidence
+from warehouse.reports.page import State
+from warehouse.reports.sections.appendix import tell_appendix, tell_marts
+from warehouse.reports.sections.assumptions import tell_assumptions
+from warehouse.reports.sections.check import tell_check
+from warehouse.reports.sections.combination import tell_combination
+from warehouse.reports.sections.decisions import tell_decisions
+from warehouse.reports.sections.exceptions import tell_exceptions
+from warehouse.reports.sections.health import tell_health
+from warehouse.reports.sections.performance import tell_performance
+from warehouse.reports.sections.scope import tell_scope
 from warehouse.reports.sections.verdicts import judge
-from warehouse.reports.sections.weights import Weights, tell_weights
-from warehouse.reports.subject import Subject, choose_subject
+from warehouse.reports.sections.weights import tell_weights
+from warehouse.reports.subject import Verified, choose_subject
 from warehouse.reports.wording import MINUS, count, percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from warehouse.reports.evidence import RecordRef, Row
+    from warehouse.reports.page import Verdict
+    from warehouse.reports.sections.appendix import Appendix
+    from warehouse.reports.sections.assumptions import Assumptions
+    from warehouse.reports.sections.check import Check
+    from warehouse.reports.sections.combination import Combination
+    from warehouse.reports.sections.decisions import Decisions
+    from warehouse.reports.sections.exceptions import Exceptions
+    from warehouse.reports.sections.health import Health
+    from warehouse.reports.sections.performance import Performance
+    from warehouse.reports.sections.scope import Scope
+    from warehouse.reports.sections.weights import Weights
+    from warehouse.reports.subject import Subject
 
 SECTIONS = (
     ("verdicts", "Verdicts"),
@@ -70,9 +84,7 @@ class Page:
     subject: Subject
     integrity: Row
     head: RecordRef
-    origin: str
-    key_id: str
-    checkpoint_size: int | None
+    verified: Verified
     verdicts: tuple[Verdict, ...]
     check: Check
     assumptions: Assumptions
@@ -134,20 +146,13 @@ def render(
     CitedRecordDiffersError
         If a mart cites a record that the ledger does not hold.
     """
+    verified = Verified(checkpoint_lines, key_id, origin, verification)
     with open_snapshot(snapshot) as connection:
-        evidence = Evidence(connection)
-        page = compose_page(evidence, run_id, checkpoint_lines, key_id, origin, verification)
+        page = compose_page(Evidence(connection), run_id, verified)
     return to_html(page)
 
 
-def compose_page(
-    evidence: Evidence,
-    run_id: str | None,
-    checkpoint_lines: tuple[str, ...],
-    key_id: str,
-    origin: str,
-    verification: Mapping[str, str],
-) -> Page:
+def compose_page(evidence: Evidence, run_id: str | None, verified: Verified) -> Page:
     """Return the values of the page; the appendix last, for it lists what the others asked."""
     subject = choose_subject(evidence, run_id)
     integrity = evidence.ask("integrity").first
@@ -164,16 +169,13 @@ def compose_page(
         subject.run,
     )
     marts = tell_marts(evidence)
-    size = checkpoint_lines[1] if len(checkpoint_lines) > 1 else ""
     return Page(
         subject,
         integrity,
         evidence.cite(integrity),
-        origin,
-        key_id,
-        int(size) if size.isdigit() else None,
-        judge(evidence, subject, integrity, checkpoint_lines, verification),
-        tell_check(subject, integrity, checkpoint_lines, evidence.cite(sampled)),
+        verified,
+        judge(evidence, subject, integrity, verified),
+        tell_check(subject, integrity, verified, evidence.cite(sampled)),
         tell_assumptions(evidence, subject),
         tell_scope(evidence, subject, integrity),
         tell_performance(evidence, subject),
@@ -209,7 +211,7 @@ def _running_head(page: Page) -> str:
     """Return the rule that prints head and verdicts on every sheet; digits and hex only."""
     failed = sum(verdict.state is State.FAIL for verdict in page.verdicts)
     head = f"head {page.head.short}, {page.integrity.count('record_count')} records"
-    size = "none" if page.checkpoint_size is None else str(page.checkpoint_size)
+    size = "none" if page.verified.size is None else str(page.verified.size)
     left = f"assay report, {head}, checkpoint {size}, {failed} FAIL of {len(page.verdicts)}"
     return _PAGE_RULE.substitute(left=left)
 

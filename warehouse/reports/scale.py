@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,12 +49,12 @@ class Logarithmic:
 class Days:
     """A straight scale over dates."""
 
-    first: datetime.date
-    last: datetime.date
+    first: dt.date
+    last: dt.date
     start: float
     stop: float
 
-    def __call__(self, value: datetime.date) -> float:
+    def __call__(self, value: dt.date) -> float:
         """Return the place of a date."""
         inner = Linear(self.first.toordinal(), self.last.toordinal(), self.start, self.stop)
         return inner(value.toordinal())
@@ -90,9 +90,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     return ticks[:: math.ceil(len(ticks) / most)]
 
 
-def date_ticks(
-    first: datetime.date, last: datetime.date, most: int
-) -> list[tuple[datetime.date, str]]:
+def date_ticks(first: dt.date, last: dt.date, most: int) -> list[tuple[dt.date, str]]:
     """Return at most `most` dates within the span, each with its label.
 
     Years when the span is long, else months, else the two ends.
@@ -100,18 +98,16 @@ def date_ticks(
     months = (last.year - first.year) * 12 + last.month - first.month
     if months > _LONG_MONTHS:
         step = next(k for k in (1, 2, 5, 10, 20, 50, 100) if months / 12 / k <= most)
-        every = (datetime.date(y, 1, 1) for y in range(first.year, last.year + 1) if y % step == 0)
+        every = (dt.date(y, 1, 1) for y in range(first.year, last.year + 1) if y % step == 0)
         return [(d, str(d.year)) for d in _within(every, first, last)]
     if months >= _LONG_YEARS:
         step = next(k for k in (1, 2, 3, 6, 12) if months / k <= most)
         starts = (first.year * 12 + first.month - 1 + k for k in range(months + 1))
-        begun = (datetime.date(k // 12, k % 12 + 1, 1) for k in starts if k % 12 % step == 0)
+        begun = (dt.date(k // 12, k % 12 + 1, 1) for k in starts if k % 12 % step == 0)
         return [(d, d.isoformat()[:7]) for d in _within(begun, first, last)]
     ends = [first] if first == last else [first, last]
     return [(d, d.isoformat()) for d in ends]
 
 
-def _within(
-    days: Iterable[datetime.date], first: datetime.date, last: datetime.date
-) -> list[datetime.date]:
+def _within(days: Iterable[dt.date], first: dt.date, last: dt.date) -> list[dt.date]:
     return [d for d in days if first <= d <= last]

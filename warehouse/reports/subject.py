@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,8 +11,11 @@ from warehouse.reports import wording
 from warehouse.reports.errors import NothingToReportError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from warehouse.reports.evidence import Evidence, Row
 
+_CHECKPOINT_LINES = 3
 META = "meta"
 """Name of the sleeve that combines the others."""
 
@@ -43,6 +47,39 @@ class Book:
     def key(self) -> str:
         """All three, as in ids."""
         return f"{self.sleeve}.{self.engine}.{self.risk_profile}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What the caller knows of the ledger and the snapshot does not.
+
+    Attributes
+    ----------
+    checkpoint_lines : tuple of str
+        Origin, size and root (base64) of a signed checkpoint; empty when there is none.
+    key_id : str
+        Id of the key that signed it.
+    origin : str
+        Name of the ledger.
+    verification : mapping of str to str
+        What the verifier found: name -> `PASS`, `FAIL` or `NONE`, with a reason after a colon.
+    """
+
+    checkpoint_lines: tuple[str, ...]
+    key_id: str
+    origin: str
+    verification: Mapping[str, str]
+
+    @property
+    def size(self) -> int | None:
+        """Number of records that the checkpoint covers; `None` without one."""
+        lines = self.checkpoint_lines
+        return int(lines[1]) if len(lines) >= _CHECKPOINT_LINES else None
+
+    @property
+    def root(self) -> str:
+        """Root of the checkpoint in hex, as the marts have it; empty without one."""
+        return "" if self.size is None else base64.b64decode(self.checkpoint_lines[2]).hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ they are given, and ids come from the caller: the same values give the same text
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -68,6 +69,7 @@ def tag(name: str, attributes: Mapping[str, str | float], *content: Markup) -> M
 
 def label(x: float, y: float, text: str, cls: str = "", anchor: str = "") -> Markup:
     """Return a text; `anchor` is `start` (default), `middle` or `end`."""
+    attributes: dict[str, str | float]
     attributes = {"x": x, "y": y, "class": cls, "text-anchor": anchor}
     return tag("text", attributes, escape(text))
 
@@ -145,8 +147,13 @@ def strip(spans: Iterable[tuple[int, int, str]], length: int, title: str) -> Mar
     parts = [tag("title", {}, escape(title))]
     for first, last, cls in spans:
         tall = 10 * heights[cls.split()[-1]]
-        box = {"x": first, "y": 10 - tall, "width": last - first + 1, "height": tall}
-        parts.append(tag("rect", {**box, "class": cls}))
+        box: dict[str, str | float] = {
+            "x": first,
+            "y": 10 - tall,
+            "width": last - first + 1,
+            "height": tall,
+        }
+        parts.append(tag("rect", box | {"class": cls}))
     frame = {
         "class": "strip-row",
         "role": "img",
@@ -185,7 +192,7 @@ def _polyline(points: Sequence[Point]) -> str:
 
 def _staircase(points: Sequence[Point], stop: float) -> str:
     parts = [f"M{place(points[0][0])} {place(points[0][1])}"]
-    for (_, before), (x, y) in zip(points, points[1:], strict=False):
+    for (_, before), (x, y) in itertools.pairwise(points):
         if y != before:
             parts.append(f"H{place(x)}V{place(y)}")
     return "".join(parts) + f"H{place(stop)}"

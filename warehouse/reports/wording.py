@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
 
 ABSENT = "–"  # noqa: RUF001 - typography
 NARROW = "\u202f"
@@ -54,12 +54,12 @@ def small(value: float | None) -> str:
     return "0" if value == 0 else _signed(f"{value:.1e}")
 
 
-def day(value: datetime.date | None) -> str:
+def day(value: dt.date | None) -> str:
     """Return a date as `YYYY-MM-DD`."""
     return ABSENT if value is None else value.isoformat()
 
 
-def month(value: datetime.date) -> str:
+def month(value: dt.date) -> str:
     """Return the month of a date as `YYYY-MM`."""
     return value.isoformat()[:7]
 

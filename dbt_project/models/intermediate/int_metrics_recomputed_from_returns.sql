@@ -72,7 +72,7 @@ moments as (
         max((peak - growth) / peak) as max_drawdown,
         -max(case when position = ceil(day_count / 20) then period_return end) as var_95,
         -sum(
-            period_return * least(greatest(day_count / 20 - position + 1, 0), 1) order by position
+            period_return * least(greatest(day_count / 20 - (position - 1), 0), 1) order by position
         ) / (any_value(day_count order by day_number) / 20) as cvar_95
     from ranked
     group by decision_id, basis

@@ -38,16 +38,14 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "Sharpe ratio",
-        "Mean over standard deviation of daily returns, times the square root of the days a year; "
-        "no risk-free rate is subtracted.",
+        "Mean over standard deviation of daily returns, times the square root of the days a year.",
     ),
     ("slack", "Limit minus value: what is left of a limit; negative when it is exceeded."),
     ("sleeve", "A portfolio used as an asset by the meta-portfolio."),
     ("trial", "A cell that was tried in a run. The best of many trials flatters."),
     (
         "turnover",
-        "One-way: half the sum of absolute weight changes, cash included. Buying a whole "
-        "portfolio from cash is 100 %.",
+        "One-way: half the sum of absolute weight changes, cash included; a first purchase is 1.",
     ),
     (
         "volatility",

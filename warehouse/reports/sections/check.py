@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING
 
-from warehouse.reports.sections.verdicts import checkpoint_of
-
 if TYPE_CHECKING:
     from warehouse.reports.evidence import RecordRef, Row
-    from warehouse.reports.subject import Subject
+    from warehouse.reports.subject import Subject, Verified
 
 LEDGER = ".assay/ledger"
 """Where the ledger of a workspace lies."""
@@ -66,12 +64,10 @@ class Check:
     commands: tuple[Command, ...]
 
 
-def tell_check(
-    subject: Subject, integrity: Row, lines: tuple[str, ...], sample: RecordRef
-) -> Check:
+def tell_check(subject: Subject, integrity: Row, verified: Verified, sample: RecordRef) -> Check:
     """Return the commands for this head; `sample` is the record hashed by hand."""
     records = integrity.count("record_count")
-    size, _ = checkpoint_of(lines)
+    lines = verified.checkpoint_lines
     verify = f"python -m ledger verify {LEDGER}"
     chain = "\n".join(
         (
@@ -87,8 +83,8 @@ def tell_check(
             f"{records} records, head {integrity.text('through_hash')}",
         ),
     ]
-    if size is not None:
-        root = Template(_ROOT).substitute(size=size)
+    if verified.size is not None:
+        root = Template(_ROOT).substitute(size=verified.size)
         title = "The root of the checkpoint, in DuckDB, over the same file"
         commands.append(Command(title, root, lines[2]))
     commands += [

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from warehouse.reports.page import Chart, Column, Line, Table
+from warehouse.reports.page import Column, Line, Table
 from warehouse.reports.sections.weights import stack_chart
 from warehouse.reports.wording import ABSENT, count, day, percent, small, words
 
 if TYPE_CHECKING:
     from warehouse.reports.evidence import Answer, Evidence
+    from warehouse.reports.page import Chart
     from warehouse.reports.subject import Subject
 
 

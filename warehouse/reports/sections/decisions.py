@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from warehouse.reports.page import Column, Fact, Line, Table
 from warehouse.reports.subject import Book
-from warehouse.reports.wording import ABSENT, count, day, decimal, percent, small, words
+from warehouse.reports.wording import ABSENT, count, day, decimal, percent, plural, small, words
 
 if TYPE_CHECKING:
     from warehouse.reports.evidence import Evidence, RecordRef, Row
@@ -49,11 +49,10 @@ def tell_decisions(evidence: Evidence, subject: Subject) -> Decisions:
     solutions = tuple(
         _solution(
             evidence,
-            subject,
             row,
-            number,
-            weights.get(row.text("decision_id"), []),
-            limits.get(row.text("decision_id"), []),
+            _weights_table(number, weights[row.text("decision_id")]),
+            _limits_table(number, limits[row.text("decision_id")]),
+            is_main=Book.of(row) == subject.main,
         )
         for number, row in enumerate(evidence.ask("last_solutions", **run), start=1)
     )
@@ -94,28 +93,14 @@ def _recent(evidence: Evidence, subject: Subject) -> Table:
 
 
 def _solution(
-    evidence: Evidence,
-    subject: Subject,
-    row: Row,
-    number: int,
-    weights: list[Row],
-    limits: list[Row],
+    evidence: Evidence, row: Row, weights: Table, limits: Table, *, is_main: bool
 ) -> Solution:
-    book, ref = Book.of(row), evidence.cite(row)
+    ref = evidence.cite(row)
     facts = tuple(Fact(name, text, "last_solutions", ref) for name, text in _solution_facts(row))
-    summary = (
-        f"{day(row.maybe_day('as_of_date'))}, {len(weights)} weights, {row.text('solver_status')}"
-    )
-    return Solution(
-        book.name,
-        row.text("decision_id"),
-        words(summary),
-        ref,
-        facts,
-        _weights_table(number, weights),
-        _limits_table(number, limits),
-        book == subject.main,
-    )
+    when, held = day(row.maybe_day("as_of_date")), plural(len(weights.lines), "weight")
+    summary = f"{when}, {held}, {words(row.text('solver_status'))}"
+    name, decision = Book.of(row).name, row.text("decision_id")
+    return Solution(name, decision, summary, ref, facts, weights, limits, is_main)
 
 
 def _solution_facts(row: Row) -> tuple[tuple[str, str], ...]:

@@ -100,8 +100,9 @@ def _map(evidence: Evidence, sleeve: str, symbols: dict[str, list[Row]], query: 
         )
         for symbol in shown
     )
-    ends = f"{day(min(r.day('first_date') for r in rows))} to {day(max(r.day('last_date') for r in rows))}"
-    caption = f"{sleeve}: {plural(length, 'window')}, decided {ends}"
+    begin = min(row.day("first_date") for row in rows)
+    end = max(row.day("last_date") for row in rows)
+    caption = f"{sleeve}: {plural(length, 'window')}, decided {begin} to {end}"
     columns = (Column("Symbol", "code"), Column("windows by status", "text"))
     omitted = len(symbols) - len(shown)
     return Table(f"health-{sleeve}", caption, columns, lines, query, omitted=omitted)

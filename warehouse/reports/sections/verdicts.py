@@ -7,17 +7,14 @@ can fail it.
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 from warehouse.reports.page import State, Verdict
 from warehouse.reports.wording import count, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from warehouse.reports.evidence import Evidence, Row
-    from warehouse.reports.subject import Subject
+    from warehouse.reports.subject import Subject, Verified
 
 CHAIN = "chain"
 _BAD_REPLAYS = ("diverged", "chain_broken", "input_missing", "environment_differs")
@@ -27,29 +24,26 @@ def judge(
     evidence: Evidence,
     subject: Subject,
     integrity: Row,
-    checkpoint_lines: tuple[str, ...],
-    verification: Mapping[str, str],
+    verified: Verified,
 ) -> tuple[Verdict, ...]:
     """Return every verdict, worst first, else in a fixed order.
 
-    Parameters
-    ----------
-    verification : mapping of str to str
-        What the caller's verifier found: a name -> `PASS`, `FAIL` or `NONE`, with a reason after a
-        colon. `chain` is joined with what SQL recomputed; other names stand for themselves.
+    Of what the caller's verifier found, `chain` is joined with what SQL recomputed; other names
+    stand for themselves.
     """
+    said = verified.verification
     counts = evidence.ask("judgements", run_id=subject.run_id).first
     assert counts is not None  # noqa: S101 - an aggregate without GROUP BY has one row
     verdicts = [
-        _chain(integrity, verification.get(CHAIN, "")),
-        _checkpoint(integrity, checkpoint_lines),
+        _chain(integrity, said.get(CHAIN, "")),
+        _checkpoint(integrity, verified),
         _completeness(subject, counts),
         _health(counts),
         _limits(counts),
         _recomputation(counts),
         _replays(evidence, subject, counts),
         _environment(subject),
-        *(_given(name, said) for name, said in sorted(verification.items()) if name != CHAIN),
+        *(_given(name, words) for name, words in sorted(said.items()) if name != CHAIN),
     ]
     return tuple(sorted(verdicts, key=lambda verdict: verdict.state))
 
@@ -98,13 +92,13 @@ def _chain(integrity: Row, said: str) -> Verdict:
     )
 
 
-def _checkpoint(integrity: Row, lines: tuple[str, ...]) -> Verdict:
+def _checkpoint(integrity: Row, verified: Verified) -> Verdict:
     name, records = "checkpoint", integrity.count("record_count")
-    size, root = checkpoint_of(lines)
+    size = verified.size
     if size is None:
         return Verdict(name, State.NONE, "No signed checkpoint was given.", "", "check")
     held = integrity.maybe_count("checkpoint_size")
-    if held == size and integrity.maybe_text("checkpoint_root") != root:
+    if held == size and integrity.maybe_text("checkpoint_root") != verified.root:
         reason = f"The checkpoint of size {count(size)} has another root than the records give."
         return Verdict(name, State.FAIL, reason, "integrity", "check")
     if size < records:
@@ -112,13 +106,6 @@ def _checkpoint(integrity: Row, lines: tuple[str, ...]) -> Verdict:
         return Verdict(name, State.NONE, reason, "integrity", "check")
     reason = f"Size {count(size)} covers all {plural(records, 'record')} of this report."
     return Verdict(name, State.PASS, reason, "integrity", "check")
-
-
-def checkpoint_of(lines: tuple[str, ...]) -> tuple[int | None, str]:
-    """Return size and root (hex) of the text of a checkpoint; no size when there is none."""
-    if len(lines) < 3 or not lines[1].isdigit():  # noqa: PLR2004 - origin, size, root
-        return None, ""
-    return int(lines[1]), base64.b64decode(lines[2]).hex()
 
 
 def _completeness(subject: Subject, counts: Row) -> Verdict:

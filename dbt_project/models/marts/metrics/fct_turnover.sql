@@ -36,7 +36,7 @@ totals as (
             sum(abs(weight_change) order by symbol) + abs(sum(weight_change order by symbol))
         ) / 2 as turnover_recomputed,
         sum(greatest(weight_change, 0) order by symbol) as buy_weight,
-        -sum(least(weight_change, 0) order by symbol) as sell_weight
+        sum(greatest(-weight_change, 0) order by symbol) as sell_weight
     from changes
     group by record_seq
 
