@@ -41,7 +41,7 @@ docs: $(READY)  ## write the generated pages of docs/
 	@.venv/bin/python -m docs.generate
 
 bench: $(READY)  ## print the benchmark tables
-	@for f in benchmarks/*.py; do .venv/bin/python $$f; done
+	@for f in benchmarks/*.py; do .venv/bin/python -m benchmarks.$$(basename $$f .py); done
 
 clean:  ## remove what can be made again (never a workspace)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov dist

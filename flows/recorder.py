@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from flows.errors import as_json
-from ledger import BlobStore, Draft, dumps, sha256
+from ledger import BlobStore, Draft, Fragment, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,21 +48,22 @@ class Encoded:
     ----------
     value : payload
         What the bytes say when they are read back: what a replay will see.
-    data : bytes
-        The canonical bytes.
+    fragment : Fragment
+        The canonical bytes, encoded once.
     sha256 : Digest
         Their digest, by which downstream decisions name the result.
     """
 
     value: Payload
-    data: bytes
+    fragment: Fragment
     sha256: Digest
 
     @classmethod
     def of(cls, result: Payload) -> Encoded:
         """Encode a result once."""
-        data = dumps(result)
-        return cls(cast("Payload", json.loads(data)), data, sha256(data))
+        fragment = Fragment(result)
+        value = cast("Payload", json.loads(fragment.data))
+        return cls(value, fragment, sha256(fragment.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class Recorder:
         self.run_id = run_id
         self.blobs = BlobStore(workspace.blobs)
         self.counts = Counts()
+        self.observed: dict[str, str] = {}
         self.checkpoint: Checkpoint | None = None
         self.head = ""
         self._log = log
@@ -232,7 +234,7 @@ class Recorder:
             "first_seq": counts.first_seq,
             "last_seq": counts.last_seq,
             "error": None if error is None else cast("Json", as_json(error)),
-            "observed": {"recording_seconds": round(counts.seconds, 6)},
+            "observed": {**self.observed, "recording_seconds": round(counts.seconds, 6)},
         }
         self._append(
             [self._draft("run", step="run", id=f"{self.run_id}/close", status=status, data=data)]
@@ -248,14 +250,14 @@ class Recorder:
             self._lock = None
 
     def _outcome(self, outcome: Outcome) -> Draft:
-        data: Payload = {"upstream_sha256": dict(sorted(outcome.upstream_sha256.items()))}
+        data: dict[str, object] = {"upstream_sha256": dict(sorted(outcome.upstream_sha256.items()))}
         outputs = dict(outcome.outputs)
         if outcome.result is not None:
             data["result_sha256"] = outcome.result.sha256
-            if len(outcome.result.data) > INLINE_BYTES:
-                outputs["result"] = self.blobs.put(outcome.result.data)
+            if len(outcome.result.fragment.data) > INLINE_BYTES:
+                outputs["result"] = self.blobs.put(outcome.result.fragment.data)
             else:
-                data["result"] = outcome.result.value
+                data["result"] = outcome.result.fragment
         if outcome.error is not None:
             data["error"] = dict(outcome.error)
         if outcome.seconds is not None:
@@ -278,7 +280,7 @@ class Recorder:
         status: str = "",
         inputs: Mapping[str, Digest] | None = None,
         outputs: Mapping[str, Digest] | None = None,
-        data: Payload,
+        data: Mapping[str, object],
     ) -> Draft:
         return Draft(
             type=type_,

@@ -1,7 +1,8 @@
 """How the steps of a run are called: as plain Python, or as tasks of a Prefect flow.
 
 Both call the same functions in the same order in this process, so both append the same records.
-Tasks are coarse (a batch of windows, not a window) and every task is awaited where it is called.
+Tasks are coarse (a batch of windows, not a window), run one after the other in the process of the
+flow, and are called directly: a failed task raises where it is called.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ class Runner(Protocol):
         """Return `work()`; with `does_io`, try again after an `OSError`."""
         ...
 
+    def opened(self, run_id: str) -> dict[str, str]:
+        """Take note of the run that was opened; return what the runner knows it by."""
+        ...
+
 
 class PlainRunner:
     """Calls the work directly."""
@@ -38,6 +43,11 @@ class PlainRunner:
             except OSError:
                 time.sleep(delay)
         return work()
+
+    def opened(self, run_id: str) -> dict[str, str]:
+        """Return nothing: a plain run is known by its run id alone."""
+        del run_id
+        return {}
 
 
 class PrefectRunner:
@@ -53,14 +63,21 @@ class PrefectRunner:
             name=name,
             retries=IO_RETRIES if does_io else 0,
             retry_delay_seconds=list(IO_DELAYS_SECONDS) if does_io else None,
-            retry_condition_fn=_is_io_failure if does_io else None,
+            retry_condition_fn=is_io_failure if does_io else None,
             cache_policy=NO_CACHE,
             persist_result=False,
         )
         return step()
 
+    def opened(self, run_id: str) -> dict[str, str]:
+        """Log the run id, so that Prefect leads to the ledger; return the flow run's id."""
+        from prefect import get_run_logger  # noqa: PLC0415
+        from prefect.runtime import flow_run  # noqa: PLC0415
 
-def _is_io_failure(_task: object, _run: object, state: object) -> bool:
+        get_run_logger().info("recorded as run %s", run_id)
+        return {"flow_run_id": str(flow_run.id)}
+
+
+def is_io_failure(_task: object, _run: object, state: object) -> bool:
     """Tell whether a failed task state was caused by the operating system."""
-    data = getattr(state, "data", None)
-    return isinstance(data, OSError) or isinstance(getattr(data, "exception", None), OSError)
+    return isinstance(getattr(state, "data", None), OSError)

@@ -1,64 +1,187 @@
 """The Prefect flows: one for each stage, and the parents `rebalance` and `backtest`.
 
-Every flow calls the same `execute` as the command line, with its steps as tasks. Prefect's own
-database is for operating; the record is the ledger.
+Every flow calls the same `execute` as the command line, with its steps as tasks, so a run leaves
+the same records whoever called it. Prefect's own database is for operating; the record is the
+ledger.
+
+Import this module only after the environment was set (`flows.local_server`): Prefect reads it once.
+
+Known limits: Prefect keeps times and states of its own, and may lose some of them; what a run
+decided is in the ledger, and a run that Prefect calls running may be over.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
-from prefect import flow, get_run_logger
+from prefect import Flow, flow, get_client, get_run_logger
+from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import (
+    ConcurrencyLimitConfig,
+    ConcurrencyLimitStrategy,
+    StateType,
+)
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.runner import Runner
+from prefect.schedules import Cron, Interval
 
 from flows.commands.runs import resolve_profile, summary_data
+from flows.errors import Explained, UsageError, describe
+from flows.local_server import ServerError
 from flows.runner import PrefectRunner
-from flows.runs import RunSummary, execute
-from flows.settings import Settings, read_settings
+from flows.settings import prepare_process, read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from datetime import datetime
+    from uuid import UUID
+
+    from prefect.client.schemas.objects import FlowRun, State
+    from prefect.schedules import Schedule
+
     from flows.manifest import Resolved
+    from flows.runs import RunSummary
+    from flows.settings import Settings
+
+for _name in ("prefect.flow_runs", "prefect.task_runs"):
+    # Their lines go to the user interface. On the console they would show each failure twice more,
+    # with a trace, beside our own four parts.
+    logging.getLogger(_name).propagate = False
+
+POLL_SECONDS = 2.0
+"""How often the runner asks the server for runs that are due."""
+
+STOP_SECONDS = 90.0
+"""Longest that the runner may take to stop: a run that is going on is given 30 s to close."""
 
 
 def run_as_flow(
-    settings: Settings, resolved: Resolved, *, stage: str, as_of: str | None
+    settings: Settings,
+    resolved: Resolved,
+    *,
+    stage: str,
+    as_of: str | None,
+    progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
 ) -> RunSummary:
-    """Run a resolved profile as a flow of this process and return its summary."""
+    """Run a resolved profile as a flow of this process and return its summary.
 
-    @flow(name=stage, validate_parameters=False)
+    Raises
+    ------
+    UsageError
+        For an unknown stage.
+    ServerError
+        If the Prefect server does not answer, or none can be started.
+    """
+    find_flow(stage)
+    check_server()
+
+    @flow(name=stage)
     def run() -> RunSummary:
-        return _execute(settings, resolved, stage, as_of)
+        return _execute(settings, resolved, stage, as_of, progress)
 
     return run()
+
+
+def find_flow(kind: str) -> Flow[..., dict[str, object]]:
+    """Return the flow of a kind of run.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    if kind not in FLOWS:
+        raise UsageError(
+            f"unknown stage {kind!r}",
+            where="the stage of a flow",
+            why=f"stages are {', '.join(FLOWS)}",
+            fix="name one of them",
+        )
+    return FLOWS[kind]
+
+
+def check_server() -> None:
+    """Reach the server of this environment, or start a temporary one where none is named.
+
+    Raises
+    ------
+    ServerError
+        If neither works.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            where, problem = str(client.api_url), client.api_healthcheck()
+    except RuntimeError as error:
+        where, problem = "the temporary server of this process", error
+    if problem is not None:
+        raise ServerError(
+            f"the Prefect server does not answer: {problem!r}",
+            where=where,
+            why="a flow needs a server for its states; the ledger was not touched",
+            fix="start it, unset PREFECT_API_URL for a temporary one, or use --runner plain",
+        )
 
 
 def _run(
     kind: str, workspace: str, profile: str | None, manifest: str | None, as_of: str | None
 ) -> dict[str, object]:
     """Run a profile inside the flow that is running and return its summary as JSON values."""
+    prepare_process()
     settings = read_settings(Path(workspace))
-    return summary_data(
-        _execute(settings, resolve_profile(settings, manifest, profile), kind, as_of)
-    )
+    resolved = resolve_profile(settings, manifest, profile)
+    return summary_data(_execute(settings, resolved, kind, as_of))
 
 
-def _execute(settings: Settings, resolved: Resolved, kind: str, as_of: str | None) -> RunSummary:
+def _execute(
+    settings: Settings,
+    resolved: Resolved,
+    kind: str,
+    as_of: str | None,
+    progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
+) -> RunSummary:
+    from flows.runs import execute  # noqa: PLC0415 - numpy, after the threads are pinned
+
     logger = get_run_logger()
     logger.info("%s of profile %s, manifest %s", kind, resolved.name, resolved.sha256)
-    summary = execute(
-        settings,
-        resolved,
-        PrefectRunner(),
-        kind=kind,
-        as_of=as_of,
-        progress=lambda stage, done, total: logger.info("%s: %s of %s", stage, done, total),
-    )
+
+    def show(stage: str, done: int, total: int) -> None:
+        logger.info("%s: %s of %s", stage, done, total)
+        progress(stage, done, total)
+
+    summary = execute(settings, resolved, PrefectRunner(), kind=kind, as_of=as_of, progress=show)
     size = summary.checkpoint.size
     logger.info("run %s: %s decisions, checkpoint at %s", summary.run_id, summary.intents, size)
     return summary
 
 
-@flow(name="ingestion", retries=0)
+def show_failure(_flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
+    """Print why a scheduled run failed: it has no command line that would do so."""
+    error = state.data
+    if isinstance(error, Explained):
+        text = describe(error)
+    elif isinstance(error, BaseException):
+        text = "".join(traceback.format_exception(error)).rstrip()
+    else:
+        text = str(state.message)
+    print(f"flow run {run.name} failed\n{text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+@flow(name="ingestion", on_failure=[show_failure])
 def ingestion(
     workspace: str,
     profile: str | None = None,
@@ -69,7 +192,7 @@ def ingestion(
     return _run("ingestion", workspace, profile, manifest, as_of)
 
 
-@flow(name="selection", retries=0)
+@flow(name="selection", on_failure=[show_failure])
 def selection(
     workspace: str,
     profile: str | None = None,
@@ -80,7 +203,7 @@ def selection(
     return _run("selection", workspace, profile, manifest, as_of)
 
 
-@flow(name="optimization", retries=0)
+@flow(name="optimization", on_failure=[show_failure])
 def optimization(
     workspace: str,
     profile: str | None = None,
@@ -91,7 +214,7 @@ def optimization(
     return _run("optimization", workspace, profile, manifest, as_of)
 
 
-@flow(name="simulation", retries=0)
+@flow(name="simulation", on_failure=[show_failure])
 def simulation(
     workspace: str,
     profile: str | None = None,
@@ -102,7 +225,7 @@ def simulation(
     return _run("simulation", workspace, profile, manifest, as_of)
 
 
-@flow(name="rebalance", retries=0)
+@flow(name="rebalance", on_failure=[show_failure])
 def rebalance(
     workspace: str,
     profile: str | None = None,
@@ -113,7 +236,7 @@ def rebalance(
     return _run("rebalance", workspace, profile, manifest, as_of)
 
 
-@flow(name="backtest", retries=0)
+@flow(name="backtest", on_failure=[show_failure])
 def backtest(
     workspace: str,
     profile: str | None = None,
@@ -124,7 +247,7 @@ def backtest(
     return _run("backtest", workspace, profile, manifest, as_of)
 
 
-FLOWS = {
+FLOWS: dict[str, Flow[..., dict[str, object]]] = {
     "ingestion": ingestion,
     "selection": selection,
     "optimization": optimization,
@@ -133,3 +256,125 @@ FLOWS = {
     "backtest": backtest,
 }
 """Kind of run -> its flow."""
+
+
+def read_schedule(cron: str | None, every_seconds: int | None) -> Schedule:
+    """Return when to run: a cron line in UTC, or every so many seconds from now on.
+
+    Raises
+    ------
+    UsageError
+        If the cron line is not one.
+    """
+    if cron is None:
+        assert every_seconds is not None  # noqa: S101 - one of the two is given
+        return Interval(every_seconds)
+    try:
+        return Cron(cron, timezone="UTC")
+    except ValueError as error:
+        raise UsageError(
+            f"not a cron line: {cron!r}",
+            where="--cron",
+            why=str(error),
+            fix="give minute, hour, day, month, weekday in UTC, such as --cron '0 22 * * 1-5'",
+        ) from error
+
+
+def make_deployment(
+    kind: str, name: str, schedule: Schedule, parameters: dict[str, str | None]
+) -> RunnerDeployment:
+    """Return the deployment of a flow: one run at a time, a tick that meets a run is cancelled."""
+    return RunnerDeployment.from_flow(
+        find_flow(kind),
+        name,
+        schedule=schedule,
+        parameters=parameters,
+        paused=False,
+        concurrency_limit=ConcurrencyLimitConfig(
+            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+        ),
+        # Loading by path would put the folder of this file before every other on the search path.
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+
+
+class Scheduler:
+    """Prefect's runner in a thread of its own, where it leaves the signals of the process alone.
+
+    Each run is a fresh process. A context manager: entering registers the deployment, leaving
+    pauses it and ends the run that is going on.
+
+    Parameters
+    ----------
+    deployment : RunnerDeployment
+        What to run, and when.
+    """
+
+    def __init__(self, deployment: RunnerDeployment) -> None:
+        self._deployment = deployment
+        self._runner = Runner(name="assay", query_seconds=POLL_SECONDS, prefetch_seconds=0)
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="scheduler")
+        self._loop = asyncio.new_event_loop()
+        self._serving: Future[None] | None = None
+        self._id: UUID | None = None
+
+    def __enter__(self) -> Self:
+        """Register the deployment and start to look for runs that are due."""
+        self._id = self._loop.run_until_complete(self._register())
+        self._serving = self._threads.submit(self._loop.run_until_complete, self._runner.start())
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Stop the runner; wait until the run that is going on has ended."""
+        assert self._serving is not None  # noqa: S101 - set by __enter__
+        if not self._serving.done():
+            asyncio.run_coroutine_threadsafe(_stop(self._runner), self._loop).result(STOP_SECONDS)
+            self._serving.result(STOP_SECONDS)
+        self._threads.shutdown()
+        self._loop.close()
+
+    def check(self) -> None:
+        """Raise what ended the runner, if anything did."""
+        if self._serving is not None and self._serving.done():
+            self._serving.result()
+            raise ServerError(
+                "the runner of scheduled flows ended by itself",
+                where="assay flow serve",
+                why="nothing runs any more",
+                fix="serve again; what was recorded stays",
+            )
+
+    def next_run(self) -> datetime | None:
+        """Return when the server will start the next run, or None if it has none yet."""
+        assert self._id is not None  # noqa: S101 - set by __enter__
+        with get_client(sync_client=True) as client:
+            runs = client.read_flow_runs(
+                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[self._id])),
+                flow_run_filter=FlowRunFilter(
+                    state=FlowRunFilterState(
+                        type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])
+                    )
+                ),
+                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+                limit=1,
+            )
+        return runs[0].expected_start_time if runs else None
+
+    async def _register(self) -> UUID:
+        """Register the deployment as the only one, with no run going on."""
+        chosen = await self._runner.aadd_deployment(self._deployment)
+        async with get_client() as client:
+            for other in await client.read_deployments():
+                if other.id != chosen and not other.paused:
+                    await client.pause_deployment(other.id)
+            # A service that was killed leaves its slot taken, and then no run would ever start.
+            await client.update_global_concurrency_limit(
+                f"deployment:{chosen}", GlobalConcurrencyLimitUpdate(active_slots=0)
+            )
+        return chosen
+
+
+async def _stop(runner: Runner) -> None:
+    while not runner.started:
+        await asyncio.sleep(0.05)
+    await runner.astop()

@@ -163,4 +163,5 @@ def open_session(
         live=profile.mode == "live",
         seed=profile.seed,
     ) as recorder:
+        recorder.observed.update(runner.opened(recorder.run_id))
         yield Session(settings, recorder.workspace, resolved, recorder, runner, progress)

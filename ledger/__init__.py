@@ -7,7 +7,7 @@ from ledger.batch import (
     UnpairedOutcomeError,
 )
 from ledger.blobs import BlobAlteredError, BlobMissingError, BlobStore
-from ledger.canonical import NotCanonicalError, canonical_digest, dumps, loads
+from ledger.canonical import Fragment, NotCanonicalError, canonical_digest, dumps, loads
 from ledger.chain import BrokenChainError, read_records
 from ledger.checkpoint import (
     Checkpoint,
@@ -69,6 +69,7 @@ __all__ = [
     "Draft",
     "DuplicateIdError",
     "Finding",
+    "Fragment",
     "Frontier",
     "Head",
     "InconsistentCheckpointError",

@@ -8,6 +8,9 @@ The bytes are those of RFC 8785 (JCS), for a narrower set of values:
 4. text holds no lone surrogates and is otherwise kept as it is (no Unicode normalisation);
 5. at most 32 objects or arrays stand within each other.
 
+A value that is needed in several places is encoded once as a `Fragment`; `dumps` puts its bytes
+where the fragment stands.
+
 Invariants
 ----------
 1. `dumps(loads(data)) == data` for all bytes that `loads` accepts.
@@ -41,13 +44,29 @@ _MIN_PLAIN_EXPONENT = -6
 # Numbers that Python and RFC 8785 spell, or may spell, differently: with an exponent, with 16
 # digits or more, with a fraction of zero. A hit may stand inside a string.
 _ODD_NUMBER = re.compile(r"[:,\[](-?(?:[0-9.]+e[+-]?[0-9]+|[0-9]{16}|[0-9]+\.0(?=[,}\]])))")
-_ENCODER = json.JSONEncoder(
-    ensure_ascii=False,
-    check_circular=False,
-    allow_nan=False,
-    sort_keys=True,
-    separators=(",", ":"),
-)
+_FRAGMENT_DEPTH = MAX_DEPTH - 4
+_MARK = "\ufffffragment\uffff"
+_MARKED = f'"{_MARK}"'
+
+
+class Fragment:
+    """The canonical bytes of a value, to be written as a member of a larger one.
+
+    Parameters
+    ----------
+    value : object
+        A value of the profile, at most 28 containers deep.
+
+    Attributes
+    ----------
+    data : bytes
+        Its canonical bytes.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, value: object) -> None:
+        self.data = dumps(value, depth=_FRAGMENT_DEPTH)
 
 
 class NotCanonicalError(IntegrityError):
@@ -56,8 +75,8 @@ class NotCanonicalError(IntegrityError):
     code = "E0107"
 
 
-def dumps(value: object) -> bytes:
-    r"""Return the canonical bytes of `value`.
+def dumps(value: object, *, depth: int = MAX_DEPTH) -> bytes:
+    r"""Return the canonical bytes of `value`, at most `depth` containers within each other.
 
     Raises
     ------
@@ -69,8 +88,8 @@ def dumps(value: object) -> bytes:
     >>> dumps({"b": 1e-7, "a": [1.0, -0.0, "é"]})
     b'{"a":[1,0,"\xc3\xa9"],"b":1e-7}'
     """
-    fast = _encode_fast(value)
-    return _encode(value, "$", 0).encode() if fast is None else fast
+    fast = _encode_fast(value, depth)
+    return _encode(value, "$", MAX_DEPTH - depth).encode() if fast is None else fast
 
 
 def loads(data: bytes) -> object:
@@ -105,15 +124,46 @@ def canonical_digest(value: object) -> Digest:
     return sha256(dumps(value))
 
 
-def _encode_fast(value: object) -> bytes | None:
+def _encode_fast(value: object, depth: int) -> bytes | None:
     """Return the bytes made by the C encoder, or None where it cannot be relied upon."""
-    if not _is_plain(value, MAX_DEPTH):
+    if not _is_plain(value, depth):
         return None
+    fragments: list[bytes] = []
     try:
-        text = _respelled(_ENCODER.encode(value))
-        return None if text is None else text.encode()
+        text = _respelled(_encoder(fragments).encode(value))
+        return None if text is None else _joined(text.encode(), fragments)
     except (ValueError, TypeError):
         return None
+
+
+def _encoder(fragments: list[bytes]) -> json.JSONEncoder:
+    """Return an encoder that writes a mark for each fragment and keeps its bytes."""
+
+    def keep(value: object) -> str:
+        if not isinstance(value, Fragment):
+            raise TypeError
+        fragments.append(value.data)
+        return _MARK
+
+    return json.JSONEncoder(
+        ensure_ascii=False,
+        check_circular=False,
+        allow_nan=False,
+        sort_keys=True,
+        separators=(",", ":"),
+        default=keep,
+    )
+
+
+def _joined(text: bytes, fragments: list[bytes]) -> bytes | None:
+    """Return `text` with each mark replaced; None if the text has the mark of its own."""
+    if not fragments:
+        return None if _MARKED.encode() in text else text
+    parts = text.split(_MARKED.encode())
+    if len(parts) != len(fragments) + 1:
+        return None
+    pairs = zip(parts, [*fragments, b""], strict=True)
+    return b"".join(piece for pair in pairs for piece in pair)
 
 
 def _respelled(text: str) -> str | None:
@@ -184,7 +234,7 @@ def _encode(value: object, path: str, depth: int) -> str:
 
 
 def _encode_container(value: object, path: str, depth: int) -> str:
-    if depth > MAX_DEPTH:
+    if depth > MAX_DEPTH and not isinstance(value, Fragment):
         _refuse(path, f"more than {MAX_DEPTH} containers within each other", "flatten the value")
     if isinstance(value, Mapping):
         members = [_encode_member(key, value[key], path, depth) for key in _sorted(value, path)]
@@ -192,6 +242,8 @@ def _encode_container(value: object, path: str, depth: int) -> str:
     if isinstance(value, (list, tuple)):
         items = [_encode(item, f"{path}[{i}]", depth) for i, item in enumerate(value)]
         return "[" + ",".join(items) + "]"
+    if isinstance(value, Fragment):
+        return value.data.decode()
     return _refuse(
         path, f"a {type(value).__name__} is not a JSON value", "convert it to text, number or list"
     )

@@ -309,7 +309,7 @@ class Log:
             found = os.stat(self._active)  # noqa: PTH116 - once for each append
         except FileNotFoundError:
             segments.finish_closing(self._root)
-            found = os.stat(self._active)  # noqa: PTH116 - as above
+            found = os.stat(self._active)  # noqa: PTH116 - once for each append
         if (found.st_dev, found.st_ino) != self._identity:
             self._reopen(os.open(self._active, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
             self._identity = (found.st_dev, found.st_ino)

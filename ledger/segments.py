@@ -166,11 +166,10 @@ def read_genesis(root: Path) -> Genesis:
 
 
 def _first_record(root: Path) -> Record:
-    names = [f"audit-{0:012d}.jsonl", f"audit-{0:012d}.jsonl.gz"]
-    if not (root / "segments" / f"{0:012d}").exists():
-        names.append(ACTIVE)
+    closed = (root / "segments" / f"{0:012d}").exists()
+    names = [f"audit-{0:012d}.jsonl", f"audit-{0:012d}.jsonl.gz", *([] if closed else [ACTIVE])]
     path = next((root / name for name in names if (root / name).exists()), None)
-    if path is None and len(names) == 2:  # noqa: PLR2004 - the first segment has a summary
+    if path is None and closed:
         return _refuse_moved(0)
     if path is None:
         raise no_ledger(root)

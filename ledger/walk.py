@@ -1,8 +1,8 @@
 """One pass over the lines of a ledger: chain, tree and, at the strict level, every rule.
 
 The walk goes on after a bad line with the hash that the line states, so that one altered record
-gives one finding and the rest of the chain is still judged. The rules are judged up to the first bad
-line only: what follows from it would be told as if it were something else.
+gives one finding and the rest of the chain is still judged. The rules are judged up to the first
+bad line only: what follows from it would be told as if it were something else.
 """
 
 from __future__ import annotations

@@ -70,11 +70,19 @@ def test_a_compressed_segment_reads_and_verifies_the_same(closed: Path) -> None:
 
 def test_a_segment_that_was_moved_is_named(closed: Path) -> None:
     """Reading it fails; reading after it does not."""
-    (closed / "audit-000000000000.jsonl").unlink()
+    (closed / "audit-000000000008.jsonl").unlink()
     with pytest.raises(NoLedgerError, match="moved away"):
         list(read_records(closed))
-    assert [record.seq for record in read_records(closed, 8)] == list(range(8, 21))
-    assert [record.seq for record in read_records(closed, 12, 14)] == [12, 13]
+    assert [record.seq for record in read_records(closed, 0, 7)] == list(range(7))
+    assert [record.seq for record in read_records(closed, 16)] == list(range(16, 21))
+    assert [record.seq for record in read_records(closed, 18, 20)] == [18, 19]
+
+
+def test_the_first_segment_stays(closed: Path) -> None:
+    """It holds the genesis record; it may be compressed."""
+    (closed / "audit-000000000000.jsonl").unlink()
+    with pytest.raises(NoLedgerError, match="record 0 was moved away"):
+        read_genesis(closed)
 
 
 def test_a_crash_while_closing_is_finished_later(closed: Path) -> None:

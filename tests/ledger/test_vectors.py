@@ -18,12 +18,12 @@ NAMES = sorted(path.stem for path in VECTORS.glob("*.json") if path.stem != "bas
 BLIND_WHEN_FAST = ("lint",)
 
 
-def read(name: str) -> Any:  # noqa: ANN401 - a vector is whatever JSON holds
+def read(name: str) -> Any:
     """Return a vector."""
     return json.loads((VECTORS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def unpack(name: str, folder: Path) -> Any:  # noqa: ANN401
+def unpack(name: str, folder: Path) -> Any:
     """Write the files of a vector into a folder, and return the vector."""
     vector = read(name)
     for path, content in {**read("base")["files"], **vector["changes"]}.items():
@@ -34,7 +34,7 @@ def unpack(name: str, folder: Path) -> Any:  # noqa: ANN401
     return vector
 
 
-def options(vector: Any, folder: Path) -> dict[str, Any]:  # noqa: ANN401
+def options(vector: Any, folder: Path) -> dict[str, Any]:
     """Return what the verifier of a vector brings."""
     brings = vector["brings"]
     given: dict[str, Any] = {}

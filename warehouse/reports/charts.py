@@ -81,7 +81,11 @@ def regime_bands(box: Box, scale: Days, spans: Mapping[str, Sequence[Span]]) -> 
     """Return the bands of the regimes that have one, over the height of a panel."""
     parts = []
     for regime in ("turbulent", "crisis"):
-        places = [(scale(span.first), scale(span.last)) for span in spans.get(regime, ())]
+        places = [
+            (scale(max(span.first, scale.first)), scale(min(span.last, scale.last)))
+            for span in spans.get(regime, ())
+            if span.last >= scale.first and span.first <= scale.last
+        ]
         parts.append(svg.bands(places, box, f"band {regime}"))
     return Markup().join(parts)
 

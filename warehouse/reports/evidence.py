@@ -251,7 +251,7 @@ class Evidence:
     def _run(self, name: str, sql: str) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
         try:
             cursor = self._connection.execute(sql)
-        except (duckdb.BinderException, duckdb.CatalogException) as error:
+        except duckdb.Error as error:
             raise UnexpectedAnswerError(
                 str(error).partition("\n")[0],
                 where=f"query {name} of the report",

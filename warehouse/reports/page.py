@@ -170,11 +170,18 @@ class Chart:
 class Small:
     """One of many small drawings: a name, one number, a drawing."""
 
-    sleeve: str
     name: str
     text: str
     drawing: Markup
     ref: RecordRef
+
+
+@dataclass(frozen=True, slots=True)
+class Smalls:
+    """The small drawings of one sleeve."""
+
+    sleeve: str
+    drawings: tuple[Small, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,9 +115,14 @@ class Subject:
 
     @property
     def sleeves(self) -> tuple[str, ...]:
-        """Sleeves named when the run opened, and the combination if there is one."""
-        named = tuple(str(name) for name in json.loads(self.run.text("sleeves")))
-        return (*named, META) if self.is_combined and META not in named else named
+        """Sleeves in the order of the ledger; as named by the opening when none was measured."""
+        measured = tuple(dict.fromkeys(book.sleeve for book in self.books))
+        return measured or tuple(str(name) for name in json.loads(self.run.text("sleeves")))
+
+    def place(self, sleeve: str) -> tuple[int, str]:
+        """Return where a sleeve stands in the order of the ledger, to sort by."""
+        known = self.sleeves
+        return (known.index(sleeve) if sleeve in known else len(known), sleeve)
 
 
 def choose_subject(evidence: Evidence, run_id: str | None) -> Subject:

@@ -1,4 +1,4 @@
--- The flattened weights of the last window, with the sleeves each comes from.
+-- The flattened weights of the last window, with the sleeves that hold each.
 with newest as (
     select decision_id
     from meta.fct_flattenings
@@ -10,8 +10,7 @@ with newest as (
 select
     f.as_of_date, f.symbol, f.net_weight, f.gross_weight,
     string_agg(
-        p.sleeve_path || ' ' || printf('%.4f', p.sleeve_weight) || ' x '
-        || printf('%.4f', p.weight), ', '
+        p.sleeve_path || ' (' || printf('%.2f %%', 100 * p.sleeve_weight) || ')', ', '
         order by p.sleeve_path
     ) as paths,
     any_value(f.record_seq) as record_seq,

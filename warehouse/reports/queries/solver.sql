@@ -7,7 +7,6 @@ select
     count(*) filter (where solver_status = 'optimal_inaccurate') as inaccurate,
     count(*) filter (where outcome_status <> 'ok') as failed,
     count(*) filter (where is_fallback) as fallbacks,
-    max(largest_residual) as largest_residual,
     max(iterations) as most_iterations,
     min(record_seq) as record_seq,
     arg_min(record_hash, record_seq) as record_hash

@@ -103,7 +103,7 @@ def _flattened(evidence: Evidence, answer: Answer) -> Table:
         Column("Symbol", "code"),
         Column("net"),
         Column("gross"),
-        Column("sleeve weight × weight within", "text"),  # noqa: RUF001 - typography
+        Column("held by (weight of the sleeve)", "text"),
     )
     rows = list(answer)
     lines = tuple(
@@ -112,7 +112,7 @@ def _flattened(evidence: Evidence, answer: Answer) -> Table:
                 row.text("symbol"),
                 percent(row.real("net_weight"), 2),
                 percent(row.real("gross_weight"), 2),
-                (row.maybe_text("paths") or ABSENT).replace(" x ", " × "),  # noqa: RUF001
+                row.maybe_text("paths") or ABSENT,
             ),
             evidence.cite(row),
         )

@@ -10,7 +10,7 @@ from warehouse.reports import svg
 from warehouse.reports.page import Column, Key, Line, Table
 from warehouse.reports.sections.regimes import REGIMES, regimes_found
 from warehouse.reports.subject import Book
-from warehouse.reports.wording import ABSENT, count, day, percent, plural, small, words
+from warehouse.reports.wording import ABSENT, MINUS, count, day, percent, plural, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,22 +57,25 @@ def tell_health(evidence: Evidence, subject: Subject) -> Health:
     spans = evidence.ask("health_spans", **run)
     found = {row.text("status") for row in spans}
     return Health(
-        _maps(evidence, spans),
+        _maps(evidence, subject, spans),
         tuple(Key(f"cell {css}", name) for name, css in STATUSES.items() if name in found),
         _failures(evidence, spans),
-        _solver(evidence, evidence.ask("solver", **run)),
+        _solver(evidence, subject),
         _fallbacks_by_regime(evidence, evidence.ask("fallbacks_by_regime", **run)),
         _fallbacks(evidence, evidence.ask("fallbacks", **run)),
-        _regimes(evidence, evidence.ask("regimes", **run)),
+        _regimes(evidence, subject, evidence.ask("regimes", **run)),
     )
 
 
-def _maps(evidence: Evidence, spans: Answer) -> tuple[Table, ...]:
+def _maps(evidence: Evidence, subject: Subject, spans: Answer) -> tuple[Table, ...]:
     """Return one map for each sleeve: a row for each symbol, a cell for each window."""
     sleeves: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in spans:
         sleeves[row.text("sleeve")][row.text("symbol")].append(row)
-    return tuple(_map(evidence, sleeve, symbols, spans.name) for sleeve, symbols in sleeves.items())
+    return tuple(
+        _map(evidence, sleeve, sleeves[sleeve], spans.name)
+        for sleeve in sorted(sleeves, key=subject.place)
+    )
 
 
 def _map(evidence: Evidence, sleeve: str, symbols: dict[str, list[Row]], query: str) -> Table:
@@ -161,7 +164,11 @@ def _failures(evidence: Evidence, spans: Answer) -> Table:
     )
 
 
-def _solver(evidence: Evidence, answer: Answer) -> Table:
+def _solver(evidence: Evidence, subject: Subject) -> Table:
+    answer = evidence.ask("solver", run_id=subject.run_id)
+    told: dict[Book, list[str]] = defaultdict(list)
+    for row in evidence.ask("residuals", run_id=subject.run_id):
+        told[Book.of(row)].append(f"{words(row.text('name'))} {tiny(row.maybe('largest'))}")
     columns = (
         Column("Sleeve and cell", "text"),
         Column("solves"),
@@ -171,7 +178,7 @@ def _solver(evidence: Evidence, answer: Answer) -> Table:
         Column("failed"),
         Column("fallbacks"),
         Column("most iterations"),
-        Column("largest residual"),
+        Column("largest residuals", "text"),
     )
     names = ("solves", "optimal", "closed_form", "inaccurate", "failed", "fallbacks")
     lines = tuple(
@@ -180,14 +187,21 @@ def _solver(evidence: Evidence, answer: Answer) -> Table:
                 Book.of(row).name,
                 *(count(row.count(name)) for name in names),
                 count(row.maybe_count("most_iterations")),
-                small(row.maybe("largest_residual")),
+                ", ".join(told[Book.of(row)]) or ABSENT,
             ),
             evidence.cite(row),
             "fail" if row.count("failed") else "",
         )
         for row in answer
     )
-    return Table("solver-table", "Outcomes of the solves", columns, lines, answer.name)
+    caption = "Outcomes of the solves"
+    also = ("residuals",)
+    return Table("solver-table", caption, columns, lines, answer.name, also=also)
+
+
+def tiny(value: float | None) -> str:
+    """Return a residual with two digits; some are counts."""
+    return ABSENT if value is None else f"{value:.2g}".replace("-", MINUS)
 
 
 def _fallbacks_by_regime(evidence: Evidence, answer: Answer) -> Table:
@@ -249,12 +263,15 @@ def _fallbacks(evidence: Evidence, answer: Answer) -> Table:
     return Table("fallbacks-table", caption, columns, lines, answer.name, empty=empty)
 
 
-def _regimes(evidence: Evidence, answer: Answer) -> tuple[Table, ...]:
+def _regimes(evidence: Evidence, subject: Subject, answer: Answer) -> tuple[Table, ...]:
     """Return one timeline for each sleeve: a row for each regime, a cell for each window."""
     sleeves: dict[str, list[Row]] = defaultdict(list)
     for row in answer:
         sleeves[row.text("sleeve")].append(row)
-    return tuple(_timeline(evidence, sleeve, rows, answer.name) for sleeve, rows in sleeves.items())
+    return tuple(
+        _timeline(evidence, sleeve, sleeves[sleeve], answer.name)
+        for sleeve in sorted(sleeves, key=subject.place)
+    )
 
 
 def _timeline(evidence: Evidence, sleeve: str, rows: list[Row], query: str) -> Table:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warehouse.reports import charts, svg
-from warehouse.reports.page import Chart, Column, Key, Line, Small, Table
-from warehouse.reports.sections.regimes import regime_spans
+from warehouse.reports.page import Chart, Column, Key, Line, Small, Smalls, Table
+from warehouse.reports.sections.regimes import telling_regimes
 from warehouse.reports.subject import Book
 from warehouse.reports.wording import (
     ABSENT,
@@ -43,7 +43,7 @@ class Performance:
     checks: Table
     curve: Chart
     months: Table
-    others: tuple[Small, ...]
+    others: tuple[Smalls, ...]
     years: Table
 
 
@@ -86,7 +86,7 @@ def _metrics_table(evidence: Evidence, subject: Subject, metrics: list[Row]) -> 
     lines = tuple(
         Line(
             (
-                Book.of(row).name + (" (main)" if Book.of(row) == subject.main else ""),
+                Book.of(row).name,
                 *(percent(row.maybe(f"{basis}_total_return")) for basis in pair),
                 *(percent(row.maybe(f"{basis}_annual_return")) for basis in pair),
                 percent(row.maybe("net_volatility")),
@@ -100,7 +100,9 @@ def _metrics_table(evidence: Evidence, subject: Subject, metrics: list[Row]) -> 
         )
         for row in metrics
     )
-    return Table("metrics-table", "Every book of the run", columns, lines, "metrics")
+    main = subject.main.name if subject.main else ABSENT
+    caption = f"Every book of the run; the main one is {main}"
+    return Table("metrics-table", caption, columns, lines, "metrics")
 
 
 def _checks(evidence: Evidence, subject: Subject) -> Table:
@@ -146,7 +148,7 @@ def _curve(evidence: Evidence, subject: Subject) -> Chart:
     for height, below in zip(_HEIGHTS, (charts.AXIS, 6, charts.AXIS), strict=True):
         tops.append(charts.panel(top, height))
         top += height + below + charts.TITLE
-    spans = regime_spans(evidence, subject).get(book["sleeve"], {})
+    sleeve, spans = telling_regimes(evidence, subject)
     body = (
         charts.growth_panel(tops[0], scale, series["net_growth"], series["gross_growth"], spans),
         charts.drawdown_panel(tops[1], scale, series["drawdown"]),
@@ -169,8 +171,8 @@ def _curve(evidence: Evidence, subject: Subject) -> Chart:
         (
             Key("line net", "net of costs"),
             Key("line gross", "gross"),
-            Key("band turbulent", "regime turbulent"),
-            Key("band crisis", "regime crisis"),
+            Key("band turbulent", f"regime of {sleeve} turbulent"),
+            Key("band crisis", f"regime of {sleeve} crisis"),
         ),
     )
 
@@ -260,7 +262,7 @@ def _year_return(months: Mapping[int, Row]) -> float:
 
 def _others(
     evidence: Evidence, subject: Subject, refs: Mapping[Book, RecordRef]
-) -> tuple[Small, ...]:
+) -> tuple[Smalls, ...]:
     curves: dict[Book, list[Row]] = defaultdict(list)
     for row in evidence.ask("curves", run_id=subject.run_id):
         curves[Book.of(row)].append(row)
@@ -273,10 +275,11 @@ def _others(
         if value > 0
     ]
     bounds = (min(*values, 0.99), max(*values, 1.01)) if values else (0.99, 1.01)
-    return tuple(
-        _small(number, book, curves[book], bounds, refs[book])
-        for number, book in enumerate(others, start=1)
-    )
+    sleeves: dict[str, list[Small]] = defaultdict(list)
+    for number, book in enumerate(others, start=1):
+        drawn = _small(number, book, curves[book], bounds, refs[book])
+        sleeves[book.sleeve].append(drawn)
+    return tuple(Smalls(sleeve, tuple(smalls)) for sleeve, smalls in sleeves.items())
 
 
 def _small(
@@ -286,7 +289,7 @@ def _small(
     net = charts.Daily(days, tuple(row.real("net_growth") for row in rows))
     gross = charts.Daily(days, tuple(row.real("gross_growth") for row in rows))
     drawing = charts.small_growth(f"small-{number}", book.name, net, gross, bounds)
-    return Small(book.sleeve, book.cell, multiple(net.values[-1]), drawing, ref)
+    return Small(book.cell, multiple(net.values[-1]), drawing, ref)
 
 
 def _years(evidence: Evidence, subject: Subject, refs: Mapping[Book, RecordRef]) -> Table:

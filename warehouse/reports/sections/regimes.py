@@ -30,6 +30,20 @@ def regime_spans(evidence: Evidence, subject: Subject) -> dict[str, dict[str, li
     return spans
 
 
+def telling_regimes(evidence: Evidence, subject: Subject) -> tuple[str, dict[str, list[Span]]]:
+    """Return the regimes to draw behind the main curve, and the sleeve that they are of.
+
+    They are those of the main book, unless it was always in one regime: then those of the first
+    sleeve with more than one.
+    """
+    spans = regime_spans(evidence, subject)
+    main = subject.main.sleeve if subject.main else ""
+    for sleeve in (main, *subject.sleeves):
+        if len(spans.get(sleeve, {})) > 1:
+            return sleeve, spans[sleeve]
+    return main, spans.get(main, {})
+
+
 _TOUCHING_DAYS = 4
 """A weekend with a holiday lies between the end of a window and the start of the next."""
 

@@ -127,7 +127,7 @@ def _replays(evidence: Evidence, subject: Subject) -> Table:
         columns,
         lines,
         answer.name,
-        empty="None was replayed up to this head: `assay replay --sample 25` replays some.",
+        empty="None was replayed up to this head: assay replay --sample 25 replays some.",
     )
 
 

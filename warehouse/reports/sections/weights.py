@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from warehouse.reports.evidence import Answer, Evidence, Row
     from warehouse.reports.subject import Subject
 
-MOST_LAYERS = 8
+MOST_LAYERS = 12
 """Symbols with an area of their own; the others share the last area."""
 
 MOST_BREACHES = 100
@@ -97,7 +97,7 @@ class Stack:
         rest = self.symbols[len(named) :]
         if rest:
             columns = zip(*(self.weights[symbol] for symbol in rest), strict=True)
-            layers.append((f"{len(rest)} other symbols", tuple(sum(c) for c in columns)))
+            layers.append((f"the other {len(rest)} symbols", tuple(sum(c) for c in columns)))
         return layers
 
 
@@ -121,11 +121,11 @@ def stack_chart(evidence: Evidence, id_: str, title: str, answer: Answer) -> Cha
         return None
     layers = stack.layers()
     scale = charts.time_scale(stack.spans[0].first, stack.spans[-1].last)
-    box = charts.panel(14, 240)
+    box = charts.panel(14, 280)
     body = charts.stacked_panel(box, scale, stack.spans, [values for _, values in layers])
     last = ", ".join(f"{name} {percent(values[-1])}" for name, values in layers if values[-1] > 0)
     words_ = f"{len(stack.spans)} windows to {stack.spans[-1].last}. In the last window: {last}."
-    drawing = svg.drawing(id_, title, words_, (charts.WIDTH, 14 + 240 + charts.AXIS), body)
+    drawing = svg.drawing(id_, title, words_, (charts.WIDTH, 14 + 280 + charts.AXIS), body)
     keys = tuple(Key(f"layer l{n}", f"{n} {name}") for n, (name, _) in enumerate(layers, start=1))
     columns = (
         Column("Window"),
@@ -250,6 +250,7 @@ def _caps(evidence: Evidence, subject: Subject) -> Chart | None:
             books[Book.of(row), row.text("kind")].append(row)
     if not books:
         return None
+    books = dict(sorted(books.items(), key=lambda item: subject.place(item[0][0].sleeve)))
     every = [row for rows in books.values() for row in rows]
     spans = [held_for(row) for row in every]
     scale = charts.time_scale(min(s.first for s in spans), max(s.last for s in spans))
