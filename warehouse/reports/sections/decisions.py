@@ -187,7 +187,7 @@ def _vetoes(evidence: Evidence, subject: Subject) -> tuple[Table, ...]:
         Column("limit"),
     )
     tables = []
-    for sleeve, rows in sleeves.items():
+    for sleeve, rows in sorted(sleeves.items(), key=lambda item: subject.place(item[0])):
         failed = [row for row in rows if not row.flag("is_passed")]
         lines = tuple(
             Line(
@@ -205,7 +205,6 @@ def _vetoes(evidence: Evidence, subject: Subject) -> tuple[Table, ...]:
             f"{sleeve}: {len(failed)} of {len(rows)} vetoes hit in the selection of "
             f"{day(rows[0].maybe_day('as_of_date'))}"
         )
-        empty = f"None of {len(rows)} was hit."
-        table = Table(f"vetoes-{sleeve}", caption, columns, lines, answer.name, empty=empty)
+        table = Table(f"vetoes-{sleeve}", caption, columns, lines, answer.name, empty="")
         tables.append(table)
     return tuple(tables)

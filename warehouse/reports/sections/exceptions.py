@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from warehouse.reports.evidence import SHORT_HASH
 from warehouse.reports.page import Column, Line, Table
 from warehouse.reports.wording import ABSENT, decimal, plural, words
 
@@ -122,9 +123,9 @@ def _runs(evidence: Evidence, subject: Subject) -> Table:
                 row.text("run_id"),
                 row.text("kind"),
                 _tree(row),
-                row.maybe_text("diff_sha256") or ABSENT,
+                (row.maybe_text("diff_sha256") or ABSENT)[:SHORT_HASH],
                 row.text("close_status"),
-                row.maybe_text("error") or ABSENT,
+                _error(row.maybe_text("error")),
             ),
             evidence.cite(row),
             "fail" if row.text("run_id") == subject.run_id else "",
@@ -140,6 +141,19 @@ def _runs(evidence: Evidence, subject: Subject) -> Table:
         omitted=len(answer) - len(lines),
         empty="None: every run up to the head had a clean tree and closed well.",
     )
+
+
+def _error(text: str | None) -> str:
+    """Return code and first part of a recorded error."""
+    if text is None:
+        return ABSENT
+    try:
+        error = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(error, dict):
+        return text
+    return " ".join(str(error[key]) for key in ("code", "what") if error.get(key)) or ABSENT
 
 
 def _tree(row: Row) -> str:

@@ -1,0 +1,109 @@
+"""A policy is a file of C2SP tlog-policy, and decides what is trusted."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import ConfigError, SigningKey
+from ledger.keys import COSIGNATURE
+from ledger.policy import MalformedPolicyError, Policy, load_policy, parse_policy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOG = SigningKey("example.org/log", bytes(32)).verify_key
+WITNESSES = [
+    SigningKey(f"example.org/{n}", bytes([n]) * 32, COSIGNATURE).verify_key for n in range(1, 6)
+]
+WITNESS_LINES = "".join(f"witness w{n} {key.text}\n" for n, key in enumerate(WITNESSES, 1))
+EXAMPLE = f"""\
+# Two levels of groups, as in the specification.
+log {LOG.text} https://example.org/
+
+\t{WITNESS_LINES}
+group x 2 w1 w2 w3
+group y any w4 w5
+group x-and-y all x y
+quorum x-and-y
+"""
+
+
+def test_a_policy_counts_groups_within_groups() -> None:
+    """Two of three, and one of two."""
+    policy = parse_policy(EXAMPLE.encode())
+    one, two, three, four, five = WITNESSES
+    assert policy.logs == (LOG,)
+    assert policy.keys == (LOG, *WITNESSES)
+    assert policy.is_met({one, three, four})
+    assert policy.is_met({one, two, three, five})
+    assert not policy.is_met({one, four, five})
+    assert not policy.is_met({one, two, three})
+    assert not policy.is_met(set())
+
+
+def test_one_witness_may_be_the_quorum() -> None:
+    """And none may be asked for."""
+    policy = parse_policy(f"{WITNESS_LINES}quorum w2\n".encode())
+    assert policy.is_met({WITNESSES[1]})
+    assert not policy.is_met({WITNESSES[0]})
+    assert parse_policy(b"quorum none\n") == Policy()
+    assert Policy().is_met(set())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "quorum none",
+        "quorum none\nquorum none\n",
+        "quorum\n",
+        "quorum w1\n",
+        "quorum none\r\n",
+        "trust everybody\nquorum none\n",
+        f"log\n{WITNESS_LINES}quorum none\n",
+        f"log {LOG.text} a b\nquorum none\n",
+        f"log {LOG.text}x\nquorum none\n",
+        f"log {WITNESSES[0].text}\nquorum none\n",
+        f"log {LOG.text}\nlog {LOG.text}\nquorum none\n",
+        f"witness w1\n{WITNESS_LINES}quorum none\n",
+        f"witness w1 {LOG.text}\nquorum none\n",
+        f"witness none {WITNESSES[0].text}\nquorum none\n",
+        f"{WITNESS_LINES}witness w1 {LOG.text}\nquorum none\n",
+        f"{WITNESS_LINES}witness w9 {WITNESSES[0].text}\nquorum none\n",
+        f"{WITNESS_LINES}group g all\nquorum g\n",
+        f"{WITNESS_LINES}group g 0 w1\nquorum g\n",
+        f"{WITNESS_LINES}group g 3 w1 w2\nquorum g\n",
+        f"{WITNESS_LINES}group g one w1 w2\nquorum g\n",
+        f"{WITNESS_LINES}group g all w1 none\nquorum g\n",
+        f"{WITNESS_LINES}group g all w1 w7\nquorum g\n",
+        f"{WITNESS_LINES}group g all w1 w1\nquorum g\n",
+        f"{WITNESS_LINES}group g any w1\ngroup h any w1\nquorum h\n",
+        f"{WITNESS_LINES}group w1 any w2\nquorum w1\n",
+        f"witness w {WITNESSES[0].text[:-4]}\u00e9\nquorum w\n",
+    ],
+)
+def test_another_file_is_refused(text: str) -> None:
+    """A policy with a fault trusts nobody."""
+    with pytest.raises(MalformedPolicyError) as caught:
+        parse_policy(text.encode())
+    assert caught.value.exit_code == 2
+
+
+@given(st.binary(max_size=60))
+def test_foreign_bytes_raise_one_exception(data: bytes) -> None:
+    """Nothing else escapes the parser."""
+    with contextlib.suppress(MalformedPolicyError):
+        parse_policy(data)
+
+
+def test_a_policy_is_loaded_from_a_file(tmp_path: Path) -> None:
+    """A missing one is said to be missing."""
+    (tmp_path / "policy").write_text(EXAMPLE)
+    assert load_policy(tmp_path / "policy").quorum == "x-and-y"
+    with pytest.raises(ConfigError, match="no policy file"):
+        load_policy(tmp_path / "missing")
