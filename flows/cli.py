@@ -376,7 +376,10 @@ def flow_serve(
     ] = "rebalance",
     cron: Annotated[str | None, typer.Option(help="When, as a cron line in UTC.")] = None,
     every_seconds: Annotated[int | None, typer.Option(help="Or every so many seconds.")] = None,
-    port: Annotated[int, typer.Option(help="Port of the local Prefect server.")] = 4200,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port of the local Prefect server; 4200 or a free one if absent."),
+    ] = None,
 ) -> None:
     """Start a local Prefect server with its user interface and a scheduled deployment."""
     from flows.commands import service  # noqa: PLC0415

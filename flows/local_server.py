@@ -123,7 +123,7 @@ class LocalServer:
         self._workspace.prefect.mkdir(parents=True, exist_ok=True)
         self._lock = _take_lock(self._workspace)
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "prefect", "server", "start"],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-IO_RETRIES = 2
 IO_DELAYS_SECONDS = (1.0, 4.0)
+"""Pauses before the further attempts at input and output."""
 
 
 class Runner(Protocol):
@@ -58,16 +58,15 @@ class PrefectRunner:
         from prefect import task  # noqa: PLC0415 - 1.6 s, and only flows need it
         from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
 
-        step = task(
-            work,
+        as_task = task(
             name=name,
-            retries=IO_RETRIES if does_io else 0,
-            retry_delay_seconds=list(IO_DELAYS_SECONDS) if does_io else None,
-            retry_condition_fn=is_io_failure if does_io else None,
+            retries=len(IO_DELAYS_SECONDS) if does_io else 0,
+            retry_delay_seconds=list(IO_DELAYS_SECONDS),
+            retry_condition_fn=is_io_failure,
             cache_policy=NO_CACHE,
             persist_result=False,
         )
-        return step()
+        return as_task(work)()
 
     def opened(self, run_id: str) -> dict[str, str]:
         """Log the run id, so that Prefect leads to the ledger; return the flow run's id."""

@@ -12,32 +12,13 @@ decided is in the ledger, and a run that Prefect calls running may be over.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from prefect import Flow, flow, get_client, get_run_logger
-from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterId,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
-from prefect.client.schemas.objects import (
-    ConcurrencyLimitConfig,
-    ConcurrencyLimitStrategy,
-    StateType,
-)
-from prefect.client.schemas.sorting import FlowRunSort
-from prefect.deployments.runner import EntrypointType, RunnerDeployment
-from prefect.runner import Runner
-from prefect.schedules import Cron, Interval
+from prefect import flow, get_client, get_run_logger
 
 from flows.commands.runs import resolve_profile, summary_data
 from flows.errors import Explained, UsageError, describe
@@ -47,12 +28,9 @@ from flows.settings import prepare_process, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
-    from datetime import datetime
-    from uuid import UUID
 
+    from prefect import Flow
     from prefect.client.schemas.objects import FlowRun, State
-    from prefect.schedules import Schedule
 
     from flows.manifest import Resolved
     from flows.runs import RunSummary
@@ -62,12 +40,6 @@ for _name in ("prefect.flow_runs", "prefect.task_runs"):
     # Their lines go to the user interface. On the console they would show each failure twice more,
     # with a trace, beside our own four parts.
     logging.getLogger(_name).propagate = False
-
-POLL_SECONDS = 2.0
-"""How often the runner asks the server for runs that are due."""
-
-STOP_SECONDS = 90.0
-"""Longest that the runner may take to stop: a run that is going on is given 30 s to close."""
 
 
 def run_as_flow(
@@ -169,7 +141,7 @@ def _execute(
     return summary
 
 
-def show_failure(_flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
+def show_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Print why a scheduled run failed: it has no command line that would do so."""
     error = state.data
     if isinstance(error, Explained):
@@ -178,7 +150,7 @@ def show_failure(_flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None
         text = "".join(traceback.format_exception(error)).rstrip()
     else:
         text = str(state.message)
-    print(f"flow run {run.name} failed\n{text}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"{flow.name} {flow_run.name} failed\n{text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 @flow(name="ingestion", on_failure=[show_failure])
@@ -256,125 +228,3 @@ FLOWS: dict[str, Flow[..., dict[str, object]]] = {
     "backtest": backtest,
 }
 """Kind of run -> its flow."""
-
-
-def read_schedule(cron: str | None, every_seconds: int | None) -> Schedule:
-    """Return when to run: a cron line in UTC, or every so many seconds from now on.
-
-    Raises
-    ------
-    UsageError
-        If the cron line is not one.
-    """
-    if cron is None:
-        assert every_seconds is not None  # noqa: S101 - one of the two is given
-        return Interval(every_seconds)
-    try:
-        return Cron(cron, timezone="UTC")
-    except ValueError as error:
-        raise UsageError(
-            f"not a cron line: {cron!r}",
-            where="--cron",
-            why=str(error),
-            fix="give minute, hour, day, month, weekday in UTC, such as --cron '0 22 * * 1-5'",
-        ) from error
-
-
-def make_deployment(
-    kind: str, name: str, schedule: Schedule, parameters: dict[str, str | None]
-) -> RunnerDeployment:
-    """Return the deployment of a flow: one run at a time, a tick that meets a run is cancelled."""
-    return RunnerDeployment.from_flow(
-        find_flow(kind),
-        name,
-        schedule=schedule,
-        parameters=parameters,
-        paused=False,
-        concurrency_limit=ConcurrencyLimitConfig(
-            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-        ),
-        # Loading by path would put the folder of this file before every other on the search path.
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-
-
-class Scheduler:
-    """Prefect's runner in a thread of its own, where it leaves the signals of the process alone.
-
-    Each run is a fresh process. A context manager: entering registers the deployment, leaving
-    pauses it and ends the run that is going on.
-
-    Parameters
-    ----------
-    deployment : RunnerDeployment
-        What to run, and when.
-    """
-
-    def __init__(self, deployment: RunnerDeployment) -> None:
-        self._deployment = deployment
-        self._runner = Runner(name="assay", query_seconds=POLL_SECONDS, prefetch_seconds=0)
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="scheduler")
-        self._loop = asyncio.new_event_loop()
-        self._serving: Future[None] | None = None
-        self._id: UUID | None = None
-
-    def __enter__(self) -> Self:
-        """Register the deployment and start to look for runs that are due."""
-        self._id = self._loop.run_until_complete(self._register())
-        self._serving = self._threads.submit(self._loop.run_until_complete, self._runner.start())
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        """Stop the runner; wait until the run that is going on has ended."""
-        assert self._serving is not None  # noqa: S101 - set by __enter__
-        if not self._serving.done():
-            asyncio.run_coroutine_threadsafe(_stop(self._runner), self._loop).result(STOP_SECONDS)
-            self._serving.result(STOP_SECONDS)
-        self._threads.shutdown()
-        self._loop.close()
-
-    def check(self) -> None:
-        """Raise what ended the runner, if anything did."""
-        if self._serving is not None and self._serving.done():
-            self._serving.result()
-            raise ServerError(
-                "the runner of scheduled flows ended by itself",
-                where="assay flow serve",
-                why="nothing runs any more",
-                fix="serve again; what was recorded stays",
-            )
-
-    def next_run(self) -> datetime | None:
-        """Return when the server will start the next run, or None if it has none yet."""
-        assert self._id is not None  # noqa: S101 - set by __enter__
-        with get_client(sync_client=True) as client:
-            runs = client.read_flow_runs(
-                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[self._id])),
-                flow_run_filter=FlowRunFilter(
-                    state=FlowRunFilterState(
-                        type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])
-                    )
-                ),
-                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-                limit=1,
-            )
-        return runs[0].expected_start_time if runs else None
-
-    async def _register(self) -> UUID:
-        """Register the deployment as the only one, with no run going on."""
-        chosen = await self._runner.aadd_deployment(self._deployment)
-        async with get_client() as client:
-            for other in await client.read_deployments():
-                if other.id != chosen and not other.paused:
-                    await client.pause_deployment(other.id)
-            # A service that was killed leaves its slot taken, and then no run would ever start.
-            await client.update_global_concurrency_limit(
-                f"deployment:{chosen}", GlobalConcurrencyLimitUpdate(active_slots=0)
-            )
-        return chosen
-
-
-async def _stop(runner: Runner) -> None:
-    while not runner.started:
-        await asyncio.sleep(0.05)
-    await runner.astop()

@@ -22,10 +22,13 @@ checkpoint that covers it agrees.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import os
 import re
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, cast
 
 from ledger import canonical, durable
@@ -44,6 +47,8 @@ ACTIVE: Final = "audit.jsonl"
 RECORDS: Final = 65_536
 FORMAT: Final = "assay-ledger/1"
 _CHUNK = 1 << 20
+_ATTEMPTS = 20
+_PAUSE = 0.002
 _CLOSED = re.compile(r"audit-([0-9]{12})\.jsonl(\.gz)?", re.ASCII)
 _SUMMARY = re.compile(r"[0-9]{12}", re.ASCII)
 
@@ -62,11 +67,15 @@ class NoLedgerError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One file of records; without a path it was moved away and its summary alone is left."""
+    """One file of records; without a path it was moved away and its summary alone is left.
+
+    The active segment of a snapshot keeps its open file: its name may pass to the next one.
+    """
 
     first: int
     path: Path | None
     closed: bool
+    file: BinaryIO | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,17 +133,56 @@ def list_segments(root: Path) -> list[Segment]:
             paths[int(match[1])] = root / name
     segments = [Segment(first, paths[first], closed=True) for first in sorted(paths)]
     if (root / ACTIVE).exists():
-        first = segments[-1].first + segment_records(root) if segments else 0
+        first = segments[-1].first + _records_in(root, segments) if segments else 0
         segments.append(Segment(first, root / ACTIVE, closed=False))
     return segments
 
 
-def segment_records(root: Path) -> int:
-    """Return how many records a closed segment holds; the usual number if nothing says so."""
+@contextlib.contextmanager
+def snapshot(root: Path) -> Iterator[list[Segment]]:
+    """Give the segments as they are at one moment, while a writer may close one.
+
+    The active file is opened first and the closed ones are listed after it. If it is not among
+    them, it was still the active one when they were listed.
+    """
+    with contextlib.ExitStack() as stack:
+        for attempt in range(_ATTEMPTS):
+            file = _open_active(root)
+            if file is not None:
+                stack.enter_context(file)
+            segments = list_segments(root)
+            if _is_active(file, segments):
+                break
+            time.sleep(_PAUSE * attempt)
+        yield [each if each.closed else replace(each, file=file) for each in segments]
+
+
+def _open_active(root: Path) -> BinaryIO | None:
     try:
-        return read_genesis(root).segment
-    except (IntegrityError, NoLedgerError):
+        return (root / ACTIVE).open("rb")
+    except FileNotFoundError:
+        return None
+
+
+def _is_active(file: BinaryIO | None, segments: list[Segment]) -> bool:
+    """Return whether `file` is the last of `segments`, and they are complete."""
+    if file is None or not segments or segments[-1].closed:
+        # Between two segments there is no active one, and before the first there is nothing.
+        return not segments
+    opened = os.fstat(file.fileno())
+    closed = [each.path for each in segments if each.closed and each.path]
+    return not (closed and os.path.samestat(opened, closed[-1].stat()))
+
+
+def _records_in(root: Path, closed: list[Segment]) -> int:
+    """Return how many records a closed segment holds, by what is nearest at hand."""
+    if len(closed) > 1:
+        return closed[1].first - closed[0].first
+    try:
+        summary = read_summary(root, closed[0].first)
+    except MalformedLedgerError:
         return RECORDS
+    return summary.count if summary else RECORDS
 
 
 def read_genesis(root: Path) -> Genesis:
@@ -166,15 +214,11 @@ def read_genesis(root: Path) -> Genesis:
 
 
 def _first_record(root: Path) -> Record:
-    closed = (root / "segments" / f"{0:012d}").exists()
-    names = [f"audit-{0:012d}.jsonl", f"audit-{0:012d}.jsonl.gz", *([] if closed else [ACTIVE])]
-    path = next((root / name for name in names if (root / name).exists()), None)
-    if path is None and closed:
-        return _refuse_moved(0)
-    if path is None:
-        raise no_ledger(root)
-    with open_segment(Segment(0, path, closed=False)) as stream:
-        return read_record(stream.readline())
+    with snapshot(root) as segments:
+        if not segments:
+            raise no_ledger(root)
+        with open_segment(segments[0]) as stream:
+            return read_record(stream.readline())
 
 
 def no_ledger(root: Path) -> NoLedgerError:
@@ -189,6 +233,10 @@ def no_ledger(root: Path) -> NoLedgerError:
 
 def open_segment(segment: Segment) -> BinaryIO:
     """Open the bytes of a segment, decompressed."""
+    if segment.file is not None:
+        file = os.fdopen(os.dup(segment.file.fileno()), "rb")
+        file.seek(0)
+        return file
     if segment.path is None:
         _refuse_moved(segment.first)
     if segment.path.suffix == ".gz":
@@ -207,16 +255,16 @@ def _refuse_moved(first: int) -> NoReturn:
 
 def iter_lines(root: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """Yield seq and line, without its LF, of all whole lines from seq `start` on."""
-    segments = list_segments(root)
-    for at, segment in enumerate(segments):
-        if at + 1 < len(segments) and segments[at + 1].first <= start:
-            continue
-        seq = segment.first
-        with open_segment(segment) as stream:
-            for lines in LineReader(stream):
-                skip = min(max(start - seq, 0), len(lines))
-                yield from enumerate(lines[skip:], seq + skip)
-                seq += len(lines)
+    with snapshot(root) as segments:
+        for at, segment in enumerate(segments):
+            if at + 1 < len(segments) and segments[at + 1].first <= start:
+                continue
+            seq = segment.first
+            with open_segment(segment) as stream:
+                for lines in LineReader(stream):
+                    skip = min(max(start - seq, 0), len(lines))
+                    yield from enumerate(lines[skip:], seq + skip)
+                    seq += len(lines)
 
 
 def iter_places(root: Path, first: int, offset: int) -> Iterator[tuple[int, int, bytes]]:
@@ -224,16 +272,17 @@ def iter_places(root: Path, first: int, offset: int) -> Iterator[tuple[int, int,
 
     A line is given without its LF; what follows the last LF is no line.
     """
-    for segment in list_segments(root):
-        if segment.first < first or segment.path is None:
-            continue
-        at = offset if segment.first == first else 0
-        with open_segment(segment) as stream:
-            stream.seek(at)
-            for lines in LineReader(stream):
-                for line in lines:
-                    yield segment.first, at, line
-                    at += len(line) + 1
+    with snapshot(root) as segments:
+        for segment in segments:
+            if segment.first < first or segment.path is None:
+                continue
+            at = offset if segment.first == first else 0
+            with open_segment(segment) as stream:
+                stream.seek(at)
+                for lines in LineReader(stream):
+                    for line in lines:
+                        yield segment.first, at, line
+                        at += len(line) + 1
 
 
 def read_line(root: Path, first: int, offset: int) -> bytes:
@@ -244,8 +293,19 @@ def read_line(root: Path, first: int, offset: int) -> bytes:
         return stream.readline(MAX_LINE + 1)
 
 
+def close_active(root: Path, first: int) -> None:
+    """Give the full active segment its closed name, sum it up and make the next active one."""
+    path = root / f"audit-{first:012d}.jsonl"
+    # Summed up before, so that readers find no active segment for a moment only.
+    summary = summarize(Segment(first, root / ACTIVE, closed=False))
+    (root / ACTIVE).chmod(0o444)
+    durable.rename(root / ACTIVE, path)
+    write_summary(root, summary)
+    durable.create(root / ACTIVE, b"", mode=0o644)
+
+
 def finish_closing(root: Path) -> None:
-    """Make the active segment, and the summary of the last closed one, if a crash left neither."""
+    """Do what a crash left undone: the summary of the last segment, and a new active one."""
     if (root / ACTIVE).exists():
         return
     closed = list_segments(root)
@@ -254,14 +314,6 @@ def finish_closing(root: Path) -> None:
     if read_summary(root, closed[-1].first) is None:
         write_summary(root, summarize(closed[-1]))
     durable.create(root / ACTIVE, b"", mode=0o644)
-
-
-def close_active(root: Path, first: int) -> None:
-    """Give the full active segment its closed name, sum it up and make the next active one."""
-    path = root / f"audit-{first:012d}.jsonl"
-    durable.rename(root / ACTIVE, path)
-    path.chmod(0o444)
-    finish_closing(root)
 
 
 def line_hash(line: bytes) -> bytes:

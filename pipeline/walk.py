@@ -84,7 +84,7 @@ def decide(intent: Intent, evidence: Evidence) -> Payload:
             f"no stage {intent.step}@{intent.version}; this code has {known}",
             where=f"decision {intent.ordinal}",
             why="a decision is replayed by the stage and version that took it",
-            fix="replay at the recorded commit: `assay replay --at-commit`",
+            fix="check out the commit that the run recorded, and replay there",
         )
     return stage(intent, evidence)
 

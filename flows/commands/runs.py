@@ -10,7 +10,7 @@ from flows.commands.workspace import SETTINGS_FILE, create_workspace
 from flows.errors import UsageError, WorkspaceError
 from flows.manifest import BUNDLED, read_manifest, resolve
 from flows.output import Progress, table
-from flows.settings import FOLDER, Settings
+from flows.settings import FOLDER, Settings, set_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,9 +109,7 @@ def run_with(
 ) -> RunSummary:
     """Run a resolved profile with the runner called for, showing progress."""
     if runner == "prefect":
-        from flows.scheduled import run_as_flow  # noqa: PLC0415 - Prefect takes 1.6 s to import
-
-        return run_as_flow(settings, resolved, stage=stage, as_of=as_of)
+        return _run_with_prefect(settings, output, resolved, stage=stage, as_of=as_of)
     from flows.runs import execute  # noqa: PLC0415 - imports the pipeline
 
     with Progress(output) as progress:
@@ -123,6 +121,19 @@ def run_with(
             as_of=as_of,
             progress=progress,
         )
+
+
+def _run_with_prefect(
+    settings: Settings, output: Output, resolved: Resolved, *, stage: str, as_of: str | None
+) -> RunSummary:
+    from flows.local_server import client_environment  # noqa: PLC0415
+
+    set_environment(client_environment(settings.find_workspace()))
+    from flows.scheduled import run_as_flow  # noqa: PLC0415 - reads the environment, takes 1.6 s
+
+    output.note("running as a Prefect flow; a temporary server takes some ten seconds to start")
+    with Progress(output) as progress:
+        return run_as_flow(settings, resolved, stage=stage, as_of=as_of, progress=progress)
 
 
 def summary_data(summary: RunSummary) -> dict[str, object]:

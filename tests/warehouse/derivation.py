@@ -101,7 +101,7 @@ def failing_tests(database: Path) -> dict[str, int]:
     with duckdb.connect(str(database), read_only=True) as connection:
         counts = {}
         for test in nodes("test"):
-            rows = connection.execute(f"select count(*) from ({test.sql})").fetchall()[0][0]
+            rows = connection.execute(f"select count(*) from ({test.sql}\n)").fetchall()[0][0]
             if rows:
                 counts[test.name] = rows
     return counts

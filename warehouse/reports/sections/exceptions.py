@@ -100,9 +100,16 @@ def _unsuccessful(evidence: Evidence, subject: Subject) -> Table:
     )
 
 
+_UNPAIRED = {
+    "open": "no outcome, run not closed",
+    "orphan": "no outcome (orphan)",
+    "repeated": "several outcomes",
+}
+
+
 def _ending(row: Row) -> str:
     if row.text("pairing") != "paired":
-        return "no outcome, run open" if row.text("pairing") == "open" else "no outcome (orphan)"
+        return _UNPAIRED.get(row.text("pairing"), row.text("pairing"))
     later = ", repeated later" if row.flag("is_superseded") else ""
     return f"{row.text('outcome_status')}{later}"
 

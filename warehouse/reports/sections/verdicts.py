@@ -78,10 +78,11 @@ def _chain(integrity: Row, said: str) -> Verdict:
                 ("broken_link_count", "broken link"),
                 ("gap_count", "gap"),
                 ("backward_time_count", "step back in time"),
+                ("wrong_root_count", "wrong checkpoint root"),
             )
             if integrity.count(column)
         )
-        reason = f"{records}; SQL found {wrong or 'a wrong checkpoint root'}."
+        reason = f"{records}; SQL found {wrong}."
         return Verdict(CHAIN, State.FAIL, reason, "integrity", "check")
     reason = f"{records}; every hash and link recomputed in SQL"
     if not said:

@@ -1,0 +1,322 @@
+"""`flow serve`: the local Prefect server, one schedule, and what its runs leave in the ledger.
+
+The order of the start is also the order of what is checked: the workspace and the profile before
+any process, the server before the schedule. It ends the other way round, so that a run which is
+going on can still report to the server.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from flows.commands.runs import resolve_profile
+from flows.errors import UsageError
+from flows.local_server import API_URL, LocalServer, choose_port, client_environment
+from flows.settings import set_environment
+from ledger import read_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from flows.manifest import Resolved
+    from flows.output import Output
+    from flows.scheduler import Scheduler
+    from flows.settings import Settings, Workspace
+    from ledger import Record
+    from pipeline.values import Payload
+
+USUAL_CRON = "0 22 * * 1-5"
+"""Weekdays at 22:00 UTC: an hour or two after the close in New York."""
+
+LOOK_SECONDS = 1.0
+SCHEDULED_WITHIN_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is served, checked.
+
+    Attributes
+    ----------
+    workspace : Workspace
+        Where its runs are recorded.
+    resolved : Resolved
+        The profile as it is now; each run resolves it again.
+    stage : str
+        Kind of run.
+    cron, every_seconds : str or None, int or None
+        When: exactly one of the two is given.
+    port : int
+        Port of the server.
+    parameters : dict of str to str or None
+        Parameters of the flow.
+    """
+
+    workspace: Workspace
+    resolved: Resolved
+    stage: str
+    cron: str | None
+    every_seconds: int | None
+    port: int
+    parameters: dict[str, str | None]
+
+    @property
+    def schedule(self) -> str:
+        """The schedule in words."""
+        if self.cron is not None:
+            usual = " (weekdays at 22:00)" if self.cron == USUAL_CRON else ""
+            return f"cron {self.cron}, UTC{usual}"
+        return f"every {self.every_seconds} s"
+
+
+def serve(
+    settings: Settings,
+    output: Output,
+    *,
+    manifest: str | None,
+    profile: str | None,
+    stage: str,
+    cron: str | None,
+    every_seconds: int | None,
+    port: int | None,
+) -> int:
+    """Serve one scheduled flow until Ctrl-C or SIGTERM; return the exit code.
+
+    Raises
+    ------
+    WorkspaceError, ManifestError, UsageError, LedgerError
+        If what is asked for cannot run; no process was started.
+    ServerError
+        If the server does not start, or ends by itself.
+    """
+    service = check_service(
+        settings,
+        manifest=manifest,
+        profile=profile,
+        stage=stage,
+        cron=cron,
+        every_seconds=every_seconds,
+        port=port,
+    )
+    with stop_on_signals() as stop, LocalServer(service.workspace, service.port) as server:
+        output.note("starting the Prefect server")
+        if server.wait_until_ready(stop.is_set):
+            _serve_flow(service, server, stop, output)
+        output.note("stopping")
+    output.note("stopped; runner and server have ended")
+    return 0
+
+
+def check_service(
+    settings: Settings,
+    *,
+    manifest: str | None,
+    profile: str | None,
+    stage: str,
+    cron: str | None,
+    every_seconds: int | None,
+    port: int | None,
+) -> Service:
+    """Return what is to be served, after every check that needs no server.
+
+    Raises
+    ------
+    WorkspaceError, ManifestError, UsageError, LedgerError
+        If what is asked for cannot run.
+    """
+    from flows.session import open_ledger  # noqa: PLC0415 - imports replay
+
+    if cron is not None and every_seconds is not None:
+        raise _two_schedules()
+    if every_seconds is not None and every_seconds < 1:
+        raise _no_interval(every_seconds)
+    workspace = settings.find_workspace()
+    open_ledger(workspace)[0].close()
+    resolved = resolve_profile(settings, manifest, profile)
+    service = Service(
+        workspace=workspace,
+        resolved=resolved,
+        stage=stage,
+        cron=USUAL_CRON if cron is None and every_seconds is None else cron,
+        every_seconds=every_seconds,
+        port=choose_port(port),
+        parameters={
+            "workspace": str(workspace.root.parent),
+            "profile": resolved.name,
+            "manifest": None if manifest is None else str((settings.cwd / manifest).resolve()),
+        },
+    )
+    _check_flow(service)
+    return service
+
+
+def _check_flow(service: Service) -> None:
+    """Refuse what Prefect would not schedule; it is imported here, so its environment is set."""
+    api = f"http://127.0.0.1:{service.port}/api"
+    set_environment({**client_environment(service.workspace), API_URL: api})
+    from flows.scheduled import find_flow  # noqa: PLC0415 - Prefect reads the environment now
+    from flows.scheduler import read_schedule  # noqa: PLC0415
+
+    find_flow(service.stage)
+    read_schedule(service.cron, service.every_seconds)
+
+
+def _two_schedules() -> UsageError:
+    return UsageError(
+        "two schedules were given",
+        where="--cron and --every-seconds",
+        why="one deployment runs on one schedule",
+        fix="leave one of them out",
+    )
+
+
+def _no_interval(seconds: int) -> UsageError:
+    return UsageError(
+        f"an interval of {seconds} s",
+        where="--every-seconds",
+        why="runs are at least one second apart",
+        fix="give a whole number of seconds from 1 on, or a --cron line",
+    )
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C or SIGTERM sets; the second signal interrupts at once."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _serve_flow(
+    service: Service, server: LocalServer, stop: threading.Event, output: Output
+) -> None:
+    from flows.scheduler import Scheduler, make_deployment, read_schedule  # noqa: PLC0415
+
+    schedule = read_schedule(service.cron, service.every_seconds)
+    parameters = service.parameters
+    deployment = make_deployment(service.stage, deployment_name(service), schedule, parameters)
+    news = News(service.workspace.ledger)
+    with Scheduler(deployment) as scheduler:
+        output.note(_header(service, server))
+        watch = Watch(scheduler, output)
+        while not stop.wait(LOOK_SECONDS):
+            server.check()
+            scheduler.check()
+            lines = news.lines()
+            for line in lines:
+                output.note(line)
+            watch.look(again=bool(lines))
+
+
+def deployment_name(service: Service) -> str:
+    """Return the name of the profile without the characters that Prefect refuses in a name."""
+    return "".join(
+        "-" if character in "/%&<>" else character for character in service.resolved.name
+    )
+
+
+def _header(service: Service, server: LocalServer) -> str:
+    resolved = service.resolved
+    return (
+        f"user interface  {server.url}\n"
+        f"flow            {service.stage} of profile {resolved.name}, manifest {resolved.sha256}\n"
+        f"schedule        {service.schedule}\n"
+        f"ledger          {service.workspace.ledger}\n"
+        f"server log      {server.log}\n"
+        "Ctrl-C stops runner and server; what was recorded stays"
+    )
+
+
+@dataclass(slots=True)
+class Watch:
+    """Says when the next run is due, whenever that changes; warns when nothing is scheduled.
+
+    Attributes
+    ----------
+    scheduler : Scheduler
+        Who knows.
+    output : Output
+        Where it is said.
+    """
+
+    scheduler: Scheduler
+    output: Output
+    _known: datetime | None = None
+    _looks: int = 0
+
+    def look(self, *, again: bool) -> None:
+        """Ask while nothing is known, and `again` after something happened."""
+        if self._known is not None and not again:
+            return
+        found = self.scheduler.next_run()
+        self._looks += 1
+        if found is not None and found != self._known:
+            self.output.note(f"next run        {found:%Y-%m-%d %H:%M:%S} UTC")
+        elif found is None and self._looks * LOOK_SECONDS == SCHEDULED_WITHIN_SECONDS:
+            self.output.note(
+                "warning: the server has scheduled nothing yet; `assay doctor` checks the versions "
+                "with which schedules are known to fire"
+            )
+        self._known = found
+
+
+@dataclass(slots=True)
+class News:
+    """What was added to a ledger since the last look, one line for each end of a run.
+
+    Attributes
+    ----------
+    ledger : Path
+        The folder of the ledger.
+    """
+
+    ledger: Path
+    _next: int = field(default=-1)
+    _size: int = field(default=-1)
+
+    def __post_init__(self) -> None:
+        """Start after what is there already."""
+        self._next = 1 + max((record.seq for record in read_records(self.ledger)), default=-1)
+
+    def lines(self) -> list[str]:
+        """Return the lines for what was added; reads nothing while the ledger stays the same."""
+        size = (self.ledger / "audit.jsonl").stat().st_size
+        if size == self._size:
+            return []
+        self._size = size
+        found = []
+        for record in read_records(self.ledger, self._next):
+            self._next = record.seq + 1
+            if record.type == "run":
+                found.append(run_line(record))
+        return found
+
+
+def run_line(record: Record) -> str:
+    """Return one line about the opening or closing record of a run."""
+    data = cast("Payload", record.data)
+    start = f"{record.ts[11:19]}  {record.run_id}"
+    if record.status == "open":
+        return f"{start}  {data['kind']} started"
+    error = cast("Payload | None", data["error"])
+    counts = f"{data['intents']} decisions, {data['outcomes']} outcomes"
+    why = "" if error is None else f": {error['what']}"
+    return f"{start}  {record.status}, {counts}{why}"
