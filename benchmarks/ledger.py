@@ -11,6 +11,7 @@ import os
 import statistics
 import tempfile
 import time
+from functools import partial
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,6 +21,8 @@ from ledger import Draft, Log, SigningKey, read_records, verify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+if TYPE_CHECKING:
+    
 ORIGIN = "example.org/benchmark"
 ROUNDS = 25
 SINGLES = 40
@@ -45,16 +48,15 @@ def measure_appending(folder: Path) -> list[Row]:
     """Return single and batched appends against the raw system calls."""
     log = make_log(folder / "append")
     raw = os.open(folder / "raw", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    single, plain, batch = [], [], []
-    line = b"x" * 299 + b"\n"
+    single: list[float] = []
+    plain: list[float] = []
+    batch: list[float] = []
     for number in range(ROUNDS):
-        drafts = [note(f"single/{number}/{each}") for each in range(SINGLES)]
-        single.append(
-            seconds(lambda each=drafts: [log.append([draft]) for draft in each]) / SINGLES
-        )
-        plain.append(seconds(lambda: [write_raw(raw, line) for _ in range(SINGLES)]) / SINGLES)
+        names = [f"single/{number}/{each}" for each in range(SINGLES)]
+        single.append(seconds(partial(append_each, log, names)) / SINGLES)
+        plain.append(seconds(partial(write_each, raw, SINGLES)) / SINGLES)
         drafts = [note(f"batch/{number}/{each}") for each in range(1000)]
-        batch.append(seconds(lambda each=drafts: log.append(each)) / 1000)
+        batch.append(seconds(partial(log.append, drafts)) / 1000)
     log.close()
     os.close(raw)
     one, bare, many = map(statistics.median, (single, plain, batch))
@@ -123,10 +125,18 @@ def fill(log: Log, records: int) -> None:
         log.append([note(f"fill/{start + each}") for each in range(min(1000, records - start))])
 
 
-def write_raw(descriptor: int, line: bytes) -> None:
-    """Do what every durable append must do."""
-    os.write(descriptor, line)
-    os.fdatasync(descriptor)
+def append_each(log: Log, names: list[str]) -> None:
+    """Append notes one by one, each durable before the next."""
+    for name in names:
+        log.append([note(name)])
+
+
+def write_each(descriptor: int, count: int) -> None:
+    """Do what every durable append must do: one write, one sync."""
+    line = b"x" * 299 + b"\n"
+    for _ in range(count):
+        os.write(descriptor, line)
+        os.fdatasync(descriptor)
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -19,6 +19,7 @@ from flows.planning import WindowPlan
 from ledger import read_records
 from pipeline.simulation.walk_forward import Window
 from pipeline.values import iso
+from pipeline.walk import check_gate
 from replay.history import History
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def decide_date(
             ),
         )
         session.progress(name, number + 1, len(session.resolved.sleeves))
+        for health in results.of_steps(("assess",)).values():
+            check_gate(health)
     return results
 
 

@@ -330,6 +330,18 @@ def close_dead_runs(workspace: Workspace, log: Log, actor: str) -> list[str]:
     return closed
 
 
+def running(workspace: Workspace) -> set[str]:
+    """Return the ids of the runs whose process is alive."""
+    alive = set()
+    for path in sorted(workspace.runs.glob("[!.]*")):
+        lock = _try_lock(path)
+        if lock is None:
+            alive.add(path.name)
+        else:
+            os.close(lock)
+    return alive
+
+
 def open_intents(records: Iterator[Record]) -> dict[str, Record]:
     """Return the intents among `records` that have no outcome, by id."""
     pending: dict[str, Record] = {}

@@ -95,6 +95,13 @@ def execute(
             why=f"stages are {', '.join(KINDS)}",
             fix="name one of them",
         )
+    if kind == "rebalance" and resolved.profile.sleeves:
+        raise UsageError(
+            "a meta-portfolio cannot be rebalanced on one date",
+            where=f"profile {resolved.name}",
+            why="the weights of sleeves are learned from their walk-forward",
+            fix="rebalance each sleeve's profile, or run `assay run backtest` for the combination",
+        )
     prices = read_prices(resolved, runner)
     with open_session(settings, resolved, runner, kind=kind, progress=progress) as session:
         if kind == "backtest":

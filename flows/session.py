@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from flows.errors import DirtyTreeError, Explained, WorkspaceError
 from flows.recorder import Recorder
 from flows.settings import now
-from ledger import Log, SigningKey, dumps, sha256
+from ledger import LedgerError, Log, SigningKey, dumps, sha256
 from replay.environment import capture
 
 if TYPE_CHECKING:
@@ -138,8 +139,10 @@ def recording(
         try:
             yield recorder
         except BaseException as error:
-            recorder.abort_pending("the run was stopped")
-            recorder.close("failed", error if isinstance(error, Explained) else None)
+            # Where the ledger itself failed the run stays open; the next one closes it as aborted.
+            with contextlib.suppress(LedgerError):
+                recorder.abort_pending("the run was stopped")
+                recorder.close("failed", error if isinstance(error, Explained) else None)
             raise
         recorder.close("ok")
 

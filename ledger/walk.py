@@ -77,6 +77,7 @@ class Walk:
         self._closed = Frontier()
         self._open = Frontier()
         self._before = ZERO.encode()
+        self._unfinished = -1
         self._file = ""
         self._offset = 0
 
@@ -104,11 +105,11 @@ class Walk:
         """Read everything."""
         self._take_roots()
         with segments.snapshot(self._root) as found:
+            # Without an active segment, a writer stopped while it closed the last one.
+            self._unfinished = found[-1].first if found[-1].closed else -1
             for segment in found:
                 if self.torn is None:
                     self._read_segment(segment)
-            if found and found[-1].closed:
-                self._expect_summary(found[-1])
         for seq, finding in self._stubs.items():
             if self._redacted.get(seq, seq) <= seq:
                 self.findings.add(finding)
@@ -137,10 +138,11 @@ class Walk:
         except MalformedLedgerError as error:
             self._add("altered", error.what, "a summary", error.where)
             return None
+        if segment.closed and summary is None and segment.first == self._unfinished:
+            self._add("torn", "the closing of a segment was cut off", "a summary", "none")
+        elif segment.closed and summary is None:
+            self._add("missing", "a closed segment has no summary", "a summary", "none")
         return summary
-
-    def _expect_summary(self, last: Segment) -> None:
-        """Tell a writer that stopped while it closed a segment from a summary that is lost."""
 
     def _is_believed(self, segment: Segment, summary: Summary) -> bool:
         """Return whether a segment lies before `since` and changes no key and erases nothing."""

@@ -12,9 +12,23 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 EngineName: TypeAlias = str
-RiskProfile: TypeAlias = Literal[
-    "equal_weight", "benchmark", "min_variance", "max_sharpe", "risk_parity", "hrp", "barbell"
+StaticRiskProfile: TypeAlias = Literal[
+    "equal_weight",
+    "benchmark",
+    "market",
+    "min_variance",
+    "max_sharpe",
+    "max_diversification",
+    "min_cvar",
+    "risk_parity",
+    "hrp",
+    "herc",
+    "herc_cvar",
+    "barbell",
+    "black_litterman",
+    "market_neutral",
 ]
+RiskProfile: TypeAlias = Literal[StaticRiskProfile, "adaptive"]
 RegimeName: TypeAlias = Literal["quiet", "normal", "turbulent", "crisis"]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -186,6 +200,61 @@ class CapParams(Section):
         return float(getattr(self, regime))
 
 
+class BlackLittermanParams(Section):
+    """Equilibrium and views of `black_litterman`."""
+
+    risk_aversion: Positive = 2.5
+    """Excess return per unit of variance that the equilibrium pays."""
+    tau: Positive = 0.05
+    """Variance of the equilibrium returns as a share of the variance of returns."""
+    view_clusters: Annotated[int, Field(ge=0)] = 3
+    """How many clusters, those with the clearest trend, get a view; 0 leaves the equilibrium."""
+    confidence: Fraction = 0.5
+    """Confidence in the views: 0 ignores them, 1 takes them as certain."""
+    quiet: NonNegative = 0.08
+    """Annual excess return of a view while the regime is quiet; its sign is that of the trend."""
+    normal: NonNegative = 0.08
+    """The same while the regime is normal."""
+    turbulent: NonNegative = 0.05
+    """The same while the regime is turbulent."""
+    crisis: NonNegative = 0.10
+    """The same while the regime is crisis."""
+
+    def of(self, regime: RegimeName) -> float:
+        """Return the annual size of a view in `regime`."""
+        return float(getattr(self, regime))
+
+
+class AdaptiveParams(Section):
+    """Which risk profile `adaptive` uses: that of the quadrant where one is known, else regime."""
+
+    quiet: StaticRiskProfile = "equal_weight"
+    """While the regime is quiet."""
+    normal: StaticRiskProfile = "max_sharpe"
+    """While the regime is normal."""
+    turbulent: StaticRiskProfile = "hrp"
+    """While the regime is turbulent."""
+    crisis: StaticRiskProfile = "hrp"
+    """While the regime or the quadrant is crisis."""
+    expansion: StaticRiskProfile = "max_sharpe"
+    """In the quadrant of growth without stress."""
+    inflationary_trend: StaticRiskProfile = "barbell"
+    """In the quadrant of growth with stress."""
+    stagnation: StaticRiskProfile = "min_variance"
+    """In the quadrant without growth and without stress."""
+
+    def of(self, regime: RegimeName, quadrant: str | None) -> StaticRiskProfile:
+        """Return the risk profile of `quadrant`, or of `regime` where there is no quadrant.
+
+        Raises
+        ------
+        KeyError
+            If there is no quadrant of this name.
+        """
+        chosen: StaticRiskProfile = dict(self)[quadrant or regime]
+        return chosen
+
+
 class OptimizationParams(Section):
     """What is solved and within which limits."""
 
@@ -207,6 +276,17 @@ class OptimizationParams(Section):
     """Total weight of the barbell's aggressive side, by regime."""
     barbell_leaders_max: Annotated[int, Field(ge=1)] = 5
     """Most clusters on the aggressive side."""
+    benchmark_symbols: tuple[str, ...] = ()
+    """What `market` holds in equal parts; also the reference of `black_litterman` and
+    `market_neutral`, which without it is all symbols in equal parts."""
+    tail_level: Annotated[float, Field(ge=0.5, lt=1.0)] = 0.95
+    """Share of the rows outside the tail that `min_cvar` and `herc_cvar` measure."""
+    black_litterman: BlackLittermanParams = BlackLittermanParams()
+    """Equilibrium and views of `black_litterman`."""
+    beta_limits: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.05, 0.15, 0.25)
+    """Largest absolute beta of `market_neutral`; where one is infeasible the next is tried."""
+    adaptive: AdaptiveParams = AdaptiveParams()
+    """Which risk profile `adaptive` uses."""
     warmup_rows: Days = 30
     """Fewer rows of returns and nothing is optimised."""
 

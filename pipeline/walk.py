@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.config import RegimeName
+    from pipeline.ingestion.health import HealthReport
     from pipeline.meta.sleeves import Composition
     from pipeline.records import Intent
     from pipeline.values import Panel, Payload
@@ -233,33 +234,38 @@ def _given(value: T | None, intent: Intent, what: str) -> T:
 
 
 def _usable(health: Payload) -> tuple[str, ...]:
-    """Return the symbols that may be used.
+    """Return the symbols that may be used, if the gate is open."""
+    return check_gate(health).usable
+
+
+def check_gate(health: Payload) -> HealthReport:
+    """Return the report of an `assess` result whose gate is open.
 
     Raises
     ------
     GateClosedError
-        If the health gate is closed: the window is not decided.
+        If the gate is closed: the window is not decided.
     """
     from pipeline.ingestion.health import HealthReport  # noqa: PLC0415
 
     report = HealthReport.from_payload(health)
     if report.gate == "open":
-        return report.usable
+        return report
     sick = [f"{row.symbol} {row.status}" for row in report.rows if row.status not in _USABLE]
+    more = f" and {len(sick) - _NAMED} more" if len(sick) > _NAMED else ""
     raise GateClosedError(
-        f"the health gate is closed on {report.as_of}: {', '.join(sick[:6])}"
-        + (f" and {len(sick) - 6} more" if len(sick) > 6 else ""),  # noqa: PLR2004 - one line
+        f"the health gate is closed on {report.as_of}: "
+        + (", ".join(sick[:_NAMED]) + more if sick else "fewer than two symbols are usable"),
         where=f"assess, {report.as_of}, {len(report.usable)} symbols usable",
-        why="strict_health stops at a stale or degraded symbol, and fewer than two usable symbols "
-        "always stop"
-        if report.strict
-        else "fewer than two symbols are usable",
+        why="strict_health stops at a stale or degraded symbol; fewer than two usable symbols stop "
+        "every run",
         fix="repair or leave out the symbols named (data.source.symbols, data.source.first_date), "
         "or set data.strict_health to false to go on without them; `assay show` the assess "
         "decision for values and limits",
     )
 
 
+_NAMED = 6
 _USABLE = ("ok", "closed", "missing", "dropped")
 """Statuses that close no gate."""
 

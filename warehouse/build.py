@@ -103,9 +103,7 @@ class BuildResult:
         }
 
 
-def build(
-    workspace: Path, *, through_seq: int | None = None, rebuild: bool = False
-) -> BuildResult:
+def build(workspace: Path, *, through_seq: int | None = None, rebuild: bool = False) -> BuildResult:
     """Derive every mart from the ledger of a workspace and publish them as a snapshot.
 
     Parameters

@@ -133,9 +133,7 @@ def load(database: Path, workspace: Path) -> LoadResult:
     return result
 
 
-def _add_records(
-    connection: duckdb.DuckDBPyConnection, ledger: Path, incoming: Path
-) -> LoadResult:
+def _add_records(connection: duckdb.DuckDBPyConnection, ledger: Path, incoming: Path) -> LoadResult:
     before = _loaded(connection)
     digest = _pass_over(connection, before, ledger)
     head, count = before.head, before.count
@@ -227,9 +225,7 @@ def _check_places(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, lines: list[bytes], incoming: Path
-) -> None:
+def _insert(connection: duckdb.DuckDBPyConnection, lines: list[bytes], incoming: Path) -> None:
     """Insert checked lines through a file of exactly these bytes, the fastest way in."""
     incoming.write_bytes(b"\n".join(lines) + b"\n")
     try:

@@ -62,7 +62,6 @@ def ask(
 ) -> int:
     """List the auditor's questions, or answer one; exit 0 whatever the answer."""
     from warehouse.query import format_json, format_table  # noqa: PLC0415
-
     from warehouse.questions import QUESTIONS  # noqa: PLC0415
     from warehouse.questions import ask as answer_question  # noqa: PLC0415
 

@@ -69,14 +69,15 @@ def init(settings: Settings, output: Output, origin: str | None) -> int:
 
 def status(settings: Settings, output: Output) -> int:
     """Show head, open runs, open intents, last runs and warehouse in one screen."""
-    from flows.recorder import open_intents  # noqa: PLC0415
+    from flows.recorder import open_intents, running  # noqa: PLC0415
 
     workspace = settings.find_workspace()
     report = verify(workspace.ledger, level="fast")
     records = list(read_records(workspace.ledger)) if report.ok else []
     runs = [r for r in records if r.type == "run" and r.status == "open"]
     closed = {r.run_id: r.status for r in records if r.type == "run" and r.status != "open"}
-    orphans = open_intents(iter(records))
+    alive = running(workspace)
+    orphans = open_intents(r for r in records if r.run_id not in alive)
     snapshot = workspace.warehouse / "snapshot.duckdb"
     data = {
         "ok": report.ok,
@@ -93,7 +94,7 @@ def status(settings: Settings, output: Output) -> int:
                 "kind": r.data["kind"],
                 "profile": r.data["profile"],
                 "opened_at": r.ts,
-                "status": closed.get(r.run_id, "open"),
+                "status": closed.get(r.run_id, "running" if r.run_id in alive else "dead"),
             }
             for r in runs[-10:]
         ],
@@ -122,9 +123,7 @@ def _status_text(data: dict[str, object]) -> str:
     ]
     lines += [f"           {entry['id']}" for entry in orphans[:5]]
     if orphans:
-        lines.append(
-            "           a running process finishes them, or the next run closes them as aborted"
-        )
+        lines.append("           their process is gone; the next run records them as aborted")
     runs = data["runs"]
     assert isinstance(runs, list)  # noqa: S101
     lines.append("last runs")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.optimization.constraints import Limits
     from pipeline.optimization.problem import Problem
+    from pipeline.optimization.engines.base import LinearBound
     from pipeline.optimization.solution import ConstraintKind
     from pipeline.values import FloatArray, Returns
 
@@ -135,7 +136,9 @@ def cluster_columns(
     return {cluster: tuple(columns[cluster]) for cluster in sorted(columns)}
 
 
-def accepted(weights: FloatArray, limits: Limits) -> tuple[FloatArray | None, str]:
+def accepted(
+    weights: FloatArray, limits: Limits, bounds: Sequence[LinearBound] = ()
+) -> tuple[FloatArray | None, str]:
     """Return exact weights, or `None` and which limit the given ones break."""
     broken = breach(weights, limits)
     if broken:
@@ -143,6 +146,10 @@ def accepted(weights: FloatArray, limits: Limits) -> tuple[FloatArray | None, st
     moved = exact(weights, limits)
     if not contains(moved, limits, TOTAL_TOLERANCE):
         return None, f"no exact weights within {TOTAL_TOLERANCE:g} of the limits were found"
+    for bound in bounds:
+        excess = abs(bound.value(moved)) - bound.limit
+        if excess > TOLERANCE:
+            return None, f"the weights break the limit of {bound.name} by {excess:.3g}"
     return moved, ""
 
 
@@ -175,8 +182,10 @@ def exact(weights: FloatArray, limits: Limits) -> FloatArray:
     return project(kept, limits if held.capacity < limits.total else held)
 
 
-def constraint_rows(weights: FloatArray, problem: Problem) -> tuple[ConstraintRow, ...]:
-    """Return every constraint at `weights`: budget, long-only, symbol caps, cluster caps."""
+def constraint_rows(
+    weights: FloatArray, problem: Problem, bounds: Sequence[LinearBound] = ()
+) -> tuple[ConstraintRow, ...]:
+    """Return every constraint at `weights`: budget, long-only, symbol and cluster caps, bounds."""
     values, caps = weights.tolist(), problem.caps
     lowest = min(range(len(values)), key=values.__getitem__)
     sums = problem.limits.cluster_sums(weights)
@@ -191,6 +200,7 @@ def constraint_rows(weights: FloatArray, problem: Problem) -> tuple[ConstraintRo
             _row("cluster_cap", str(number), value, caps.cluster_cap)
             for number, value in zip(problem.cluster_numbers, sums, strict=True)
         ),
+        *(_row(bound.kind, bound.name, abs(bound.value(weights)), bound.limit) for bound in bounds),
     )
 
 

@@ -65,7 +65,7 @@ def first_success(cells: Sequence[Cell], ask: Callable[[Cell], Problem]) -> Succ
         if answer.weights is None:
             failures.append(FailedAttempt(cell, answer.status, answer.reason))
             continue
-        weights, broken = accepted(answer.weights, problem.limits)
+        weights, broken = accepted(answer.weights, problem.limits, answer.bounds)
         if weights is None:
             reason = f"answered {answer.status}, but {broken}"
             failures.append(FailedAttempt(cell, "failed", reason))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.optimization.constraints import linear_minimum
+from pipeline.optimization.market import reference
+from pipeline.optimization.tail import portfolio_losses, tail_loss
+from pipeline.optimization.views import equilibrium, posterior, trend_views
 
 if TYPE_CHECKING:
     from pipeline.optimization.problem import Problem
@@ -43,6 +47,47 @@ def annual_sharpe_ratio(problem: Problem, weights: FloatArray) -> float | None:
     deviation = math.sqrt(variance * problem.prior.mean_variance)
     mean = math.fsum((excess * weights).tolist())
     return mean / deviation * math.sqrt(problem.periods_per_year)
+
+
+def diversification(problem: Problem, weights: FloatArray) -> float | None:
+    """Return the weighted mean standard deviation over that of the portfolio, `None` without one.
+
+    At least 1 for weights that sum to 1 and are not negative.
+    """
+    variance = _quadratic(problem.prior.covariance, weights)
+    if variance <= NO_VARIANCE:
+        return None
+    deviations = np.sqrt(np.diagonal(problem.prior.covariance))
+    return math.fsum((deviations * weights).tolist()) / math.sqrt(variance)
+
+
+def tail_risk(problem: Problem, weights: FloatArray) -> float:
+    """Return the conditional value at risk per period, as a positive loss."""
+    losses = portfolio_losses(problem.returns, weights)
+    return tail_loss(losses, problem.tail_level)
+
+
+def with_views(problem: Problem) -> Problem | None:
+    """Return `problem` under the expected returns of equilibrium and views.
+
+    They are excess returns, so the risk-free rate is 0 in it. `None` if certain views contradict
+    each other.
+    """
+    told, prior = problem.black_litterman, problem.prior
+    covariances = prior.covariance * prior.mean_variance
+    views = trend_views(
+        problem.returns,
+        problem.limits.clusters,
+        told.view_clusters,
+        told.of(problem.regime) / problem.periods_per_year,
+        told.confidence,
+    )
+    implied = equilibrium(covariances, reference(problem), told.risk_aversion)
+    found = posterior(covariances, implied, told.tau, views)
+    if found is None:
+        return None
+    updated = replace(prior, mean=found.mean, covariance=found.covariance / prior.mean_variance)
+    return replace(problem, prior=updated, risk_free_rate=0.0)
 
 
 def suboptimality(problem: Problem, weights: FloatArray) -> float:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.config import Cell
+from pipeline.errors import ConfigError
 from pipeline.optimization.barbell import with_room
 from pipeline.optimization.checks import (
     check_returns,
@@ -18,15 +20,17 @@ from pipeline.optimization.checks import (
 from pipeline.optimization.constraints import Limits, resolve_caps
 from pipeline.optimization.engines.base import check_cells
 from pipeline.optimization.fallback import first_success
+from pipeline.optimization.market import with_benchmark_room
 from pipeline.optimization.priors import moments, scaled_prior
 from pipeline.optimization.problem import Problem
-from pipeline.optimization.solution import Solution
+from pipeline.optimization.solution import Adaptive, Solution
 from pipeline.values import frozen_array, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Literal
 
-    from pipeline.config import Cell, OptimizationParams, RegimeName
+    from pipeline.config import OptimizationParams, RegimeName
     from pipeline.optimization.solution import Dropped
     from pipeline.values import Returns
 
@@ -40,6 +44,7 @@ def optimize(
     *,
     periods_per_year: int,
     seed: int,
+    quadrant: str | None = None,
 ) -> Solution:
     """Return the target weights of one cell, checked, with the evidence for them.
 
@@ -63,6 +68,8 @@ def optimize(
         Rows per year: 252 or 365, from the calendar.
     seed : int
         Passed to engines that draw.
+    quadrant : str, optional
+        Growth and stress at the decision date, if the detector says; chooses what `adaptive` is.
 
     Returns
     -------
@@ -74,21 +81,24 @@ def optimize(
     DataError
         If a return is not finite or a symbol is not in exactly one cluster.
     ConfigError
-        If an engine is unknown or cannot solve its risk profile.
+        If an engine is unknown or not installed, cannot solve its risk profile, or `market` is
+        asked for without benchmark symbols.
     GateClosedError
         If the caps cannot sum to 1 and the rule is `stop`.
     SolverError
         If there are too few rows, no symbol has a variance, or every attempt failed.
     """
-    cells = (cell, *params.fallback)
-    check_cells(cells)
+    tried, adaptive = resolved(cell, regime, quadrant, params)
+    cells = (tried, *(resolved(other, regime, quadrant, params)[0] for other in params.fallback))
+    check_cells(cells, params)
     problem, dropped = _posed(
         returns, clusters, regime, params, periods_per_year=periods_per_year, seed=seed
     )
 
-    def ask(tried: Cell) -> Problem:
-        put = replace(problem, risk_profile=tried.risk_profile)
-        return with_room(put, params.infeasible_caps) if put.risk_profile == "barbell" else put
+    def ask(wanted: Cell) -> Problem:
+        put = replace(problem, risk_profile=wanted.risk_profile)
+        room = ROOM.get(wanted.risk_profile)
+        return room(put, params.infeasible_caps) if room else put
 
     found = first_success(cells, ask)
     caps = found.problem.caps
@@ -105,10 +115,43 @@ def optimize(
         weights=weights,
         cash=1.0 - math.fsum(found.weights.tolist()) if caps.rule == "cash" else 0.0,
         caps=caps,
-        constraints=constraint_rows(found.weights, found.problem),
+        constraints=constraint_rows(found.weights, found.problem, found.answer.bounds),
         dropped=dropped,
         fallbacks=found.failures,
+        adaptive=adaptive,
     )
+
+
+ROOM: Mapping[str, Callable[[Problem, Literal["stop", "relax", "cash"]], Problem]] = {
+    "barbell": with_room,
+    "market": with_benchmark_room,
+}
+"""Risk profiles that may hold only some symbols -> how the declared rule for caps makes room."""
+
+
+def resolved(
+    cell: Cell, regime: RegimeName, quadrant: str | None, params: OptimizationParams
+) -> tuple[Cell, Adaptive | None]:
+    """Return the cell that `adaptive` stands for, and how it was chosen; others as they are.
+
+    Raises
+    ------
+    ConfigError
+        If the manifest has no risk profile for the quadrant.
+    """
+    if cell.risk_profile != "adaptive":
+        return cell, None
+    known = dict(params.adaptive)
+    label = quadrant or regime
+    if label not in known:
+        raise ConfigError(
+            f"no risk profile is declared for {label!r}; there are {', '.join(known)}",
+            where="optimization.adaptive",
+            why="adaptive takes the risk profile declared for the state of the market",
+            fix="use a detector whose states are declared",
+        )
+    chosen = params.adaptive.of(regime, quadrant)
+    return Cell(engine=cell.engine, risk_profile=chosen), Adaptive(regime, quadrant, chosen)
 
 
 def _posed(
@@ -141,6 +184,10 @@ def _posed(
         l2_penalty=params.l2_penalty,
         aggressive_share=params.barbell_shares.of(regime),
         aggressive_clusters_max=params.barbell_leaders_max,
+        benchmark_symbols=params.benchmark_symbols,
+        tail_level=params.tail_level,
+        black_litterman=params.black_litterman,
+        beta_limits=params.beta_limits,
         periods_per_year=periods_per_year,
         seed=seed,
     )

@@ -5,11 +5,12 @@ Two problems with the same fields have the same solution; an engine reads nothin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.config import RegimeName, RiskProfile
+    from pipeline.config import BlackLittermanParams, RegimeName, RiskProfile
     from pipeline.optimization.constraints import Caps, Limits
     from pipeline.optimization.priors import Prior
     from pipeline.values import FloatArray
@@ -46,6 +47,14 @@ class Problem:
         Sum of weights of the barbell's aggressive side, as a fraction of `limits.total`.
     aggressive_clusters_max : int
         Most clusters on the aggressive side.
+    benchmark_symbols : tuple of str
+        What `market` holds and betas and equilibria refer to; not necessarily among `symbols`.
+    tail_level : float
+        Share of the rows outside the tail.
+    black_litterman : BlackLittermanParams
+        Equilibrium and views.
+    beta_limits : tuple of float
+        Largest absolute betas of `market_neutral`, tried in order.
     periods_per_year : int
         Rows per year, from the calendar.
     seed : int
@@ -64,5 +73,14 @@ class Problem:
     l2_penalty: float
     aggressive_share: float
     aggressive_clusters_max: int
+    benchmark_symbols: tuple[str, ...]
+    tail_level: float
+    black_litterman: BlackLittermanParams
+    beta_limits: tuple[float, ...]
     periods_per_year: int
     seed: int
+
+    @property
+    def scaled_returns(self) -> FloatArray:
+        """Returns over the root of their mean variance, the scale at which solvers keep digits."""
+        return self.returns / math.sqrt(self.prior.mean_variance)

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
 
-from pipeline.statistics import correlation, correlation_distance
+from pipeline.optimization.hierarchy import hrp
+from pipeline.statistics import correlation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.optimization.hierarchy import Split
     from pipeline.values import FloatArray
-
-Linkage: TypeAlias = Literal["single", "complete", "average", "ward"]
-
-HRP_LINKAGE: Linkage = "ward"
-"""The paper uses `single`, which chains; `ward` is what the selection clusters with."""
 
 RISK_SHARE_TOLERANCE = 1e-12
 """Where coordinate descent stops: largest distance of a risk share from equality."""
@@ -132,47 +128,6 @@ def risk_shares(covariances: FloatArray, weights: FloatArray) -> FloatArray:
     return contributions / variance if variance > 0.0 else np.zeros(len(weights))
 
 
-def hrp(covariances: FloatArray, method: Linkage = HRP_LINKAGE) -> FloatArray:
-    """Return hierarchical risk parity weights.
-
-    Distances `sqrt((1 - rho) / 2)`, a tree by `method`, its leaves from left to right, then the
-    list is halved again and again: of two halves each gets the share of the other in the sum of
-    their variances, where the variance of a half is that of its inverse-variance portfolio.
-
-    Source: Lopez de Prado (2016), "Building diversified portfolios that outperform out of sample".
-
-    Known limits: which of two branches stands left follows the order of the columns (symbols
-    ascend), and halves of an odd list are unequal, so that renaming symbols can change weights.
-    """
-    n = len(covariances)
-    if n == 1:
-        return np.ones(1)
-    distances = correlation_distance(correlation(covariances))
-    order = leaves_list(linkage(distances[np.triu_indices(n, 1)], method=method))
-    inverse = 1.0 / np.diagonal(covariances)[order]
-    weighted = covariances[np.ix_(order, order)] * inverse[:, None] * inverse
-    weights = np.ones(n)
-    pending = [(0, n)]
-    while pending:
-        first, stop = pending.pop()
-        middle = first + (stop - first) // 2
-        left = _half_variance(weighted, inverse, first, middle)
-        right = _half_variance(weighted, inverse, middle, stop)
-        share = 1.0 - left / (left + right) if left + right > 0.0 else 0.5
-        weights[first:middle] *= share
-        weights[middle:stop] *= 1.0 - share
-        pending += [(a, b) for a, b in ((first, middle), (middle, stop)) if b - a > 1]
-    result = np.empty(n)
-    result[order] = weights
-    return result
-
-
-def _half_variance(weighted: FloatArray, inverse: FloatArray, first: int, stop: int) -> float:
-    """Return the variance of the inverse-variance portfolio of a run of leaves."""
-    total = float(inverse[first:stop].sum())
-    return max(0.0, float(weighted[first:stop, first:stop].sum())) / (total * total)
-
-
 def antifragility(returns: FloatArray) -> FloatArray:
     """Return a score in (0, 1]: how much an asset gains from large moves, against the others.
 
@@ -218,11 +173,9 @@ def barbell_leaders(
     return [(cluster, leaders[cluster]) for cluster in ranked[:count]]
 
 
-def barbell_core(covariances: FloatArray) -> FloatArray:
-    """Return the weights of the core among itself: `hrp` from ten assets on, below equal."""
-    if len(covariances) < CORE_HRP_MINIMUM:
-        return equal_weight(len(covariances))
-    return hrp(covariances)
+def barbell_core(covariances: FloatArray) -> Split | None:
+    """Return the split of the core by `hrp` from ten assets on; below, `None`: held equally."""
+    return hrp(covariances) if len(covariances) >= CORE_HRP_MINIMUM else None
 
 
 def _normalised(weights: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from pipeline.optimization.constraints import Caps
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.config import RegimeName, StaticRiskProfile
     from pipeline.values import Json, Payload
 
 Status: TypeAlias = Literal[
@@ -21,7 +22,7 @@ Status: TypeAlias = Literal[
 ]
 """How a solve ended; the last three carry no weights."""
 
-ConstraintKind: TypeAlias = Literal["budget", "symbol_cap", "cluster_cap", "long_only"]
+ConstraintKind: TypeAlias = Literal["budget", "symbol_cap", "cluster_cap", "long_only", "beta"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,10 @@ class ConstraintRow:
 
     Attributes
     ----------
-    kind : {"budget", "symbol_cap", "cluster_cap", "long_only"}
-        What is limited.
+    kind : {"budget", "symbol_cap", "cluster_cap", "long_only", "beta"}
+        What is limited; `beta` is the absolute beta to the reference portfolio.
     name : str
-        Symbol, cluster number, or `total` for the budget. There is one `long_only` row: the
+        Symbol, cluster number, `total` for the budget, `reference` for the beta. There is one `long_only` row: the
         symbol with the smallest weight, with `value` minus that weight and limit 0.
     value, limit : float
         Fractions of NAV.
@@ -89,6 +90,23 @@ class FailedAttempt:
         return {**cell_payload(self.cell), "status": self.status, "reason": self.reason}
 
 
+@dataclass(frozen=True, slots=True)
+class Adaptive:
+    """Which risk profile the cell `adaptive` stood for, and by what."""
+
+    regime: RegimeName
+    quadrant: str | None
+    risk_profile: StaticRiskProfile
+
+    def to_payload(self) -> Payload:
+        """Return the `adaptive` of an optimize result."""
+        return {
+            "regime": self.regime,
+            "quadrant": self.quadrant,
+            "risk_profile": self.risk_profile,
+        }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
     """Checked target weights with their evidence.
@@ -99,12 +117,16 @@ class Solution:
         Day of the last return used, `YYYY-MM-DD`.
     requested, actual : Cell
         What was asked for and what gave the weights; they differ only with an entry in
-        `fallbacks`.
+        `fallbacks` or where `adaptive` was asked for.
+    adaptive : Adaptive or None
+        How `adaptive` was resolved; `None` for every other requested risk profile.
     status : str
         Status of the attempt that gave the weights.
     objective : float or None
-        Variance per period plus the ridge (`min_variance`), annual Sharpe ratio (`max_sharpe`),
-        `None` for risk profiles without an objective.
+        Variance per period plus the ridge (`min_variance`, `market_neutral`), annual Sharpe ratio
+        (`max_sharpe`; `black_litterman` under its posterior), diversification ratio
+        (`max_diversification`), conditional value at risk per period (`min_cvar`), `None` for
+        risk profiles without an objective.
     iterations : int or None
         Iterations of the solver; `None` where nothing iterates or the library does not say.
     residuals : mapping of str to float
@@ -139,6 +161,7 @@ class Solution:
     constraints: tuple[ConstraintRow, ...]
     dropped: tuple[Dropped, ...]
     fallbacks: tuple[FailedAttempt, ...]
+    adaptive: Adaptive | None = None
     slice_sha256: str | None = None
 
     def to_payload(self) -> Payload:
@@ -147,6 +170,7 @@ class Solution:
             "as_of": self.as_of,
             "requested": cell_payload(self.requested),
             "actual": cell_payload(self.actual),
+            "adaptive": None if self.adaptive is None else self.adaptive.to_payload(),
             "status": self.status,
             "objective": self.objective,
             "iterations": self.iterations,
@@ -186,6 +210,7 @@ class Solution:
                 for entry in _entries(payload["dropped"])
             ),
             fallbacks=tuple(map(_attempt, _entries(payload["fallbacks"]))),
+            adaptive=None if payload["adaptive"] is None else _adaptive(_entry(payload["adaptive"])),
             slice_sha256=cast("str | None", payload["slice_sha256"]),
         )
 
@@ -203,6 +228,14 @@ def _caps(entry: Payload) -> Caps:
         _number(entry["symbol_cap_requested"]),
         _number(entry["cluster_cap_requested"]),
         cast("Literal['none', 'relax', 'cash']", entry["rule"]),
+    )
+
+
+def _adaptive(entry: Payload) -> Adaptive:
+    return Adaptive(
+        cast("RegimeName", entry["regime"]),
+        cast("str | None", entry["quadrant"]),
+        cast("StaticRiskProfile", entry["risk_profile"]),
     )
 
 

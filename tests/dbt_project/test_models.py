@@ -198,7 +198,9 @@ def test_layers_point_down() -> None:
 def test_every_mart_is_exposed_to_somebody() -> None:
     """A mart that nobody reads is not worth a contract."""
     exposed = {
-        name for exposure in manifest()["exposures"].values() for name in exposure["depends_on"]["nodes"]
+        name
+        for exposure in manifest()["exposures"].values()
+        for name in exposure["depends_on"]["nodes"]
     }
     assert {model.node["unique_id"] for model in marts()} <= exposed
     for exposure in manifest()["exposures"].values():

@@ -60,7 +60,10 @@ def nodes(resource_type: str) -> tuple[Model, ...]:
         if node["resource_type"] == resource_type
     }
     order = TopologicalSorter(
-        {name: set(node["depends_on"]["nodes"]) & set(found) for name, node in sorted(found.items())}
+        {
+            name: set(node["depends_on"]["nodes"]) & set(found)
+            for name, node in sorted(found.items())
+        }
     ).static_order()
     return tuple(
         Model(

@@ -129,7 +129,9 @@ def test_tables_that_were_changed_behind_our_back_are_refused(tmp_path: Path) ->
     workspace = write_workspace(tmp_path)
     database = derive(workspace)
     with duckdb.connect(str(database)) as connection:
-        connection.execute("update raw.records set line = replace(line, '0.3', '0.4') where seq = 24")
+        connection.execute(
+            "update raw.records set line = replace(line, 'quant@', 'quAnt@') where seq = 24"
+        )
     with pytest.raises(EvidenceAlteredError, match="assert_chain_holds") as caught:
         build(workspace)
     assert caught.value.exit_code == 3

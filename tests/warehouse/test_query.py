@@ -167,7 +167,9 @@ def test_a_missing_snapshot_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_results_are_printed_for_people_and_programs(derived: Path) -> None:
     """Table, JSON and CSV show the same rows; NULL is `-`, null and nothing."""
-    sql = "select 'a,b' as name, 1.5::double as size, null::varchar as note, date '2026-01-31' as day"
+    sql = (
+        "select 'a,b' as name, 1.5::double as size, null::varchar as note, date '2026-01-31' as day"
+    )
     result = run_query(derived, sql)
     table = format_table(result).splitlines()
     assert table[0].split() == ["name", "size", "note", "day"]

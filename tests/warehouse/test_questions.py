@@ -106,7 +106,9 @@ def test_q01_names_the_record_whose_bytes_changed(tmp_path: Path) -> None:
     """An edited line, a lost line: each is named with what was expected."""
     database = derive(write_workspace(tmp_path))
     with duckdb.connect(str(database)) as connection:
-        connection.execute("update raw.records set line = replace(line, 'quant@', 'quAnt@') where seq = 5")
+        connection.execute(
+            "update raw.records set line = replace(line, 'quant@', 'quAnt@') where seq = 5"
+        )
         connection.execute("delete from raw.records where seq = 50")
     found = {(row["seq"], row["member"]) for row in answers(database, 1)}
     assert found == {(5, "hash"), (51, "seq"), (51, "prev_hash")}

@@ -23,7 +23,7 @@ final as (
         *,
         row_number() over book as day_number,
         first_value(nav_start) over book as first_nav,
-        lag(nav) over book as previous_nav,
+        lag(nav, 1, nav_start) over decision as previous_nav,
         product(1 + gross_return) over book as gross_growth,
         product(1 + net_return) over book as net_growth,
         greatest(max(nav) over book, first_value(nav_start) over book) as nav_peak,

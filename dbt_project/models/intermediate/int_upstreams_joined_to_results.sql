@@ -12,6 +12,7 @@ named as (
         upstream_sha256,
         unnest(upstream) as entry
     from {{ ref('int_intents_paired_with_outcomes') }}
+    where is_first
 
 ),
 

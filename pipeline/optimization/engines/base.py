@@ -11,11 +11,13 @@ Names of residuals, all dimensionless (covariances have mean variance 1):
         weights alone (linear minimisation over the set).
     `risk_share_deviation`: largest distance of a risk share from `1 / n` at the weights.
     `projection`: largest change of a weight by the projection on the capped set.
+    `beta`: largest absolute beta of the weights that was allowed.
     `aggressive_share`, `aggressive_clusters`: what the barbell's aggressive side came to.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -27,16 +29,17 @@ from pipeline.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pipeline.config import Cell, RiskProfile
+    from pipeline.config import Cell, OptimizationParams, RiskProfile
     from pipeline.optimization.problem import Problem
-    from pipeline.optimization.solution import Status
+    from pipeline.optimization.solution import ConstraintKind, Status
     from pipeline.values import FloatArray
 
 ENTRY_POINT_GROUP = "assay.engines"
 
-Handling: TypeAlias = Literal["solved", "projected", "not_applicable"]
+Handling: TypeAlias = Literal["solved", "projected", "not_applicable", "inherited", "refused"]
 """`solved`: part of the problem solved. `projected`: the nearest weights within the limit are
-taken after the solve, and the distance is recorded. `not_applicable`: has no meaning here."""
+taken after the solve, and the distance is recorded. `not_applicable`: has no meaning here, nothing
+reads it. `inherited`: as the risk profile that is chosen. `refused`: an error before the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,20 @@ class Capability:
     symbol_cap: Handling
     cluster_cap: Handling
     l2_penalty: Handling
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearBound:
+    """A limit beyond the caps that the problem was solved with: `|coefficients'w| <= limit`."""
+
+    kind: ConstraintKind
+    name: str
+    coefficients: FloatArray
+    limit: float
+
+    def value(self, weights: FloatArray) -> float:
+        """Return `coefficients'w`, correctly rounded."""
+        return math.fsum((self.coefficients * weights).tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +91,8 @@ class Answer:
     solved_as : str or None
         Another risk profile that the requested one becomes by its own definition, with `reason`;
         recorded as a fallback.
+    bounds : tuple of LinearBound
+        Limits beyond the caps; checked after the solve like the caps, and recorded.
     """
 
     status: Status
@@ -83,6 +102,7 @@ class Answer:
     iterations: int | None = None
     residuals: Mapping[str, float] = field(default_factory=dict)
     solved_as: RiskProfile | None = None
+    bounds: tuple[LinearBound, ...] = ()
 
 
 @runtime_checkable
@@ -104,11 +124,19 @@ class Engine(Protocol):
 CAPABILITIES: tuple[Capability, ...] = (
     Capability("custom", "equal_weight", "projected", "projected", "not_applicable"),
     Capability("custom", "benchmark", "projected", "projected", "not_applicable"),
+    Capability("custom", "market", "projected", "projected", "not_applicable"),
     Capability("custom", "min_variance", "solved", "solved", "solved"),
     Capability("custom", "max_sharpe", "solved", "solved", "solved"),
+    Capability("custom", "max_diversification", "solved", "solved", "solved"),
+    Capability("custom", "min_cvar", "solved", "solved", "not_applicable"),
     Capability("custom", "risk_parity", "projected", "projected", "not_applicable"),
     Capability("custom", "hrp", "projected", "projected", "not_applicable"),
+    Capability("custom", "herc", "projected", "projected", "not_applicable"),
+    Capability("custom", "herc_cvar", "projected", "projected", "not_applicable"),
     Capability("custom", "barbell", "projected", "projected", "not_applicable"),
+    Capability("custom", "black_litterman", "solved", "solved", "solved"),
+    Capability("custom", "market_neutral", "solved", "solved", "solved"),
+    Capability("custom", "adaptive", "inherited", "inherited", "inherited"),
     Capability("skfolio", "min_variance", "solved", "solved", "solved"),
     Capability("skfolio", "risk_parity", "projected", "projected", "not_applicable"),
     Capability("skfolio", "hrp", "solved", "projected", "not_applicable"),
@@ -159,15 +187,23 @@ def capabilities(engine: str | None = None) -> tuple[Capability, ...]:
     return tuple(open_engine(engine).capabilities)
 
 
-def check_cells(cells: Iterable[Cell]) -> None:
+def check_cells(cells: Iterable[Cell], params: OptimizationParams | None = None) -> None:
     """Refuse cells that no capability table declares; meant to be called before a run.
 
     Raises
     ------
     ConfigError
-        For the first cell with an unknown engine or a risk profile its engine cannot solve.
+        For the first cell with an unknown engine, one that is not installed, or a risk profile
+        its engine cannot solve; with `params` also for `market` without benchmark symbols.
     """
     for cell in cells:
+        if params is not None and cell.risk_profile == "market" and not params.benchmark_symbols:
+            raise ConfigError(
+                "market is asked for and no benchmark symbol is declared",
+                where="optimization.benchmark_symbols",
+                why="the market is what the manifest says it is; all assets would be equal_weight",
+                fix="name the symbols to hold, e.g. [\"SPY\"], or ask for equal_weight",
+            )
         able = [entry.risk_profile for entry in capabilities(cell.engine)]
         if cell.risk_profile not in able:
             raise ConfigError(

@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.optimization import risk_profiles
+from pipeline.optimization import hierarchy, risk_profiles, tail
 from pipeline.optimization.barbell import part, sides
-from pipeline.optimization.constraints import CAPACITY_TOLERANCE, fit
-from pipeline.optimization.engines.base import CAPABILITIES, Answer
+from pipeline.optimization.constraints import CAPACITY_TOLERANCE, fit, linear_minimum
+from pipeline.optimization.engines.base import CAPABILITIES, Answer, LinearBound
+from pipeline.optimization.market import absent, benchmark_limits, betas, reference
 from pipeline.optimization.objectives import (
     annual_sharpe_ratio,
+    diversification,
     penalised_variance,
     ridged,
     suboptimality,
+    tail_risk,
+    with_views,
 )
 from pipeline.optimization.quadratic import (
     LinearSet,
@@ -30,7 +34,7 @@ from pipeline.optimization.quadratic import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.config import RiskProfile
     from pipeline.optimization.problem import Problem
@@ -39,6 +43,9 @@ if TYPE_CHECKING:
 
 RISK_SHARE_LIMIT = 1e-8
 """Risk shares further from equality than this are no risk parity."""
+
+SOLVED = frozenset({"optimal", "optimal_inaccurate"})
+"""Statuses with a point."""
 
 MEAN_NOISE = 1e-12
 """A mean excess return at or below this share of the standard deviation is the rounding of 0."""
@@ -54,9 +61,60 @@ def benchmark(problem: Problem) -> Answer:
     return _closed_form(problem, risk_profiles.benchmark(problem.limits.clusters))
 
 
+def market(problem: Problem) -> Answer:
+    """Hold the benchmark symbols equally, and nothing else."""
+    missing = absent(problem)
+    if missing or not problem.benchmark_symbols:
+        reason = f"benchmark symbols {missing} are not among the symbols of this window"
+        return Answer("failed", reason=reason)
+    limits = benchmark_limits(problem)
+    if limits.capacity < limits.total - CAPACITY_TOLERANCE:
+        reason = (
+            f"within the caps the benchmark symbols weigh {limits.capacity:.6g}, less than "
+            f"{limits.total:.6g}"
+        )
+        return Answer("infeasible", reason=reason)
+    weights, distance = fit(reference(problem), limits)
+    return Answer("closed_form", weights, residuals={"projection": distance})
+
+
 def hrp(problem: Problem) -> Answer:
     """Weigh by hierarchical risk parity."""
-    return _closed_form(problem, risk_profiles.hrp(problem.prior.covariance))
+    return _closed_form(problem, hierarchy.hrp(problem.prior.covariance).weights)
+
+
+def herc(problem: Problem) -> Answer:
+    """Weigh by hierarchical equal risk contribution, risk being the variance.
+
+    The tree is cut into as many clusters as the selection has.
+    """
+    covariances = problem.prior.covariance
+
+    def variance(columns: Sequence[int], weights: FloatArray) -> float:
+        part = covariances[np.ix_(list(columns), list(columns))]
+        return max(0.0, math.fsum(((part * weights).sum(axis=1) * weights).tolist()))
+
+    return _herc(problem, variance)
+
+
+def herc_cvar(problem: Problem) -> Answer:
+    """Weigh by hierarchical equal risk contribution, risk being the mean of the worst losses."""
+    rows = len(problem.returns)
+    if rows < tail.ROWS_MINIMUM:
+        reason = f"{rows} rows have no tail worth measuring, expected {tail.ROWS_MINIMUM}"
+        return replace(herc(problem), solved_as="herc", reason=reason)
+    returns = problem.scaled_returns
+
+    def tail_loss(columns: Sequence[int], weights: FloatArray) -> float:
+        losses = tail.portfolio_losses(returns[:, list(columns)], weights)
+        return max(tail.RISK_FLOOR, tail.tail_loss(losses, problem.tail_level))
+
+    return _herc(problem, tail_loss)
+
+
+def _herc(problem: Problem, risk: Callable[[Sequence[int], FloatArray], float]) -> Answer:
+    count = len(problem.limits.clusters)
+    return _closed_form(problem, hierarchy.herc(problem.prior.covariance, count, risk).weights)
 
 
 def _closed_form(problem: Problem, shares: FloatArray) -> Answer:
@@ -96,7 +154,7 @@ def min_variance(problem: Problem) -> Answer:
     matrix = 2.0 * ridged(problem)
     program = QuadraticProgram(matrix, np.zeros(len(matrix)), linear_set(problem.limits))
     found = solve(program)
-    if found.status not in {"optimal", "optimal_inaccurate"}:
+    if found.status not in SOLVED:
         return _unsolved(found)
     return Answer(
         found.status,
@@ -110,32 +168,116 @@ def min_variance(problem: Problem) -> Answer:
     )
 
 
-def max_sharpe(problem: Problem) -> Answer:
-    """Maximise the Sharpe ratio within the limits.
+def market_neutral(problem: Problem) -> Answer:
+    """Minimise the variance at an absolute beta of at most the first limit that is feasible.
 
-    With `y = k w` and `k > 0` free, the ratio is largest where `y'Sy` is smallest at excess mean
-    1; all limits are multiplied by `k`. This needs a portfolio that beats the risk-free rate.
-
-    Source: Charnes and Cooper (1962), "Programming with linear fractional functionals".
+    Weights are long; a low beta needs symbols that move against the reference, or short streams
+    given as inverted returns.
     """
+    slope = betas(problem)
+    for limit in problem.beta_limits:
+        program = _bounded(problem, slope, limit)
+        found = solve(program)
+        if found.status in SOLVED:
+            return Answer(
+                found.status,
+                found.x,
+                objective=penalised_variance(problem, found.x),
+                iterations=found.iterations,
+                residuals={**residuals(program, found), "beta": limit},
+                bounds=(LinearBound("beta", "reference", slope, limit),),
+            )
+    if found.status != "infeasible":
+        return _unsolved(found)
+    lowest = linear_minimum(slope, problem.limits)
+    reason = (
+        f"no weights within the limits have a beta of at most {problem.beta_limits[-1]:g} without "
+        f"short positions; the lowest is {math.fsum((slope * lowest).tolist()):.6g}"
+    )
+    return Answer("infeasible", reason=reason, iterations=found.iterations)
+
+
+def _bounded(problem: Problem, slope: FloatArray, limit: float) -> QuadraticProgram:
+    """Return the programme of minimum variance with `|slope'x| <= limit`."""
+    matrix, points = 2.0 * ridged(problem), linear_set(problem.limits)
+    return QuadraticProgram(
+        matrix,
+        np.zeros(len(matrix)),
+        LinearSet(
+            points.E,
+            points.e,
+            np.concatenate((points.G, slope[None, :], -slope[None, :])),
+            np.concatenate((points.h, [limit, limit])),
+        ),
+    )
+
+
+def min_cvar(problem: Problem) -> Answer:
+    """Minimise the mean of the worst losses (conditional value at risk) within the limits."""
+    ended = tail.least_tail_loss(
+        problem.scaled_returns, problem.tail_level, linear_set(problem.limits)
+    )
+    if ended.found.status not in SOLVED:
+        return _unsolved(ended.found)
+    return Answer(
+        ended.found.status,
+        ended.weights,
+        objective=tail_risk(problem, ended.weights),
+        iterations=ended.found.iterations,
+        residuals=ended.residuals,
+    )
+
+
+def max_diversification(problem: Problem) -> Answer:
+    """Maximise the weighted mean of standard deviations over that of the portfolio.
+
+    Source: Choueifaty and Coignard (2008), "Toward maximum diversification".
+    """
+    deviations = np.sqrt(np.diagonal(problem.prior.covariance))
+    return _best_ratio(problem, deviations, lambda weights: diversification(problem, weights))
+
+
+def max_sharpe(problem: Problem) -> Answer:
+    """Maximise the Sharpe ratio within the limits."""
     excess = problem.prior.mean - problem.risk_free_rate
-    best = float(excess.max())
-    if best <= MEAN_NOISE * math.sqrt(problem.prior.mean_variance):
+    if float(excess.max()) <= MEAN_NOISE * math.sqrt(problem.prior.mean_variance):
         reason = (
             f"no asset beats the risk-free rate: the best mean return is "
             f"{float(problem.prior.mean.max()):.6g} per period, the rate "
             f"{problem.risk_free_rate:.6g}"
         )
         return Answer("infeasible", reason=reason)
-    program = _homogeneous(problem, excess / best)
+    return _best_ratio(problem, excess, lambda weights: annual_sharpe_ratio(problem, weights))
+
+
+def black_litterman(problem: Problem) -> Answer:
+    """Maximise the Sharpe ratio under the returns that equilibrium and views imply."""
+    updated = with_views(problem)
+    if updated is None:
+        reason = "the views are certain and contradict each other; lower their confidence"
+        return Answer("failed", reason=reason)
+    return max_sharpe(updated)
+
+
+def _best_ratio(
+    problem: Problem, gains: FloatArray, measure: Callable[[FloatArray], float | None]
+) -> Answer:
+    """Maximise `gains'w` over the standard deviation.
+
+    With `y = k w` and `k > 0` free, the ratio is largest where `y'Sy` is smallest at a gain of 1;
+    all limits are multiplied by `k`. This needs a portfolio with a gain above 0.
+
+    Source: Charnes and Cooper (1962), "Programming with linear fractional functionals".
+    """
+    program = _homogeneous(problem, gains / float(gains.max()))
     found = solve(program)
     if found.status == "infeasible":
         reason = "no portfolio within the limits beats the risk-free rate"
         return Answer("infeasible", reason=reason, iterations=found.iterations)
-    if found.status not in {"optimal", "optimal_inaccurate"}:
+    if found.status not in SOLVED:
         return _unsolved(found)
     weights = found.x[:-1] / found.x[-1]
-    ratio = annual_sharpe_ratio(problem, weights)
+    ratio = measure(weights)
     if ratio is None:
         reason = "a portfolio without variance beats the risk-free rate: the ratio has no maximum"
         return Answer("unbounded", reason=reason, iterations=found.iterations)
@@ -148,24 +290,24 @@ def max_sharpe(problem: Problem) -> Answer:
     )
 
 
-def _homogeneous(problem: Problem, excess: FloatArray) -> QuadraticProgram:
+def _homogeneous(problem: Problem, gains: FloatArray) -> QuadraticProgram:
     """Return the programme in `(y, k)`: `Ex = e` becomes `Ey - ek = 0`, and so on."""
-    n, points = len(excess), linear_set(problem.limits)
+    n, points = len(gains), linear_set(problem.limits)
     curvature = np.zeros((n + 1, n + 1))
     curvature[:n, :n] = 2.0 * ridged(problem)
     equal = np.concatenate((points.E, -points.e[:, None]), axis=1)
     below = np.concatenate((points.G, -points.h[:, None]), axis=1)
-    unit_mean = np.append(excess, 0.0)[None, :]
+    unit_gain = np.append(gains, 0.0)[None, :]
     right = np.append(np.zeros(len(equal)), 1.0)
     return QuadraticProgram(
         curvature,
         np.zeros(n + 1),
-        LinearSet(np.concatenate((equal, unit_mean)), right, below, np.zeros(len(below))),
+        LinearSet(np.concatenate((equal, unit_gain)), right, below, np.zeros(len(below))),
     )
 
 
 def _unsolved(found: PrimalDual) -> Answer:
-    status = "failed" if found.status in {"optimal", "optimal_inaccurate"} else found.status
+    status = "failed" if found.status in SOLVED else found.status
     reason = f"Clarabel ended with {found.solver_status} after {found.iterations} iterations"
     return Answer(status, reason=reason, iterations=found.iterations)
 
@@ -197,9 +339,9 @@ def barbell(problem: Problem) -> Answer:
         part(limits, leaders, [[leader] for leader in leaders], found.aggressive),
     )
     covariances = np.ascontiguousarray(problem.prior.covariance[np.ix_(core, core)])
-    weights[core], distance = fit(
-        risk_profiles.barbell_core(covariances), part(limits, core, found.core_clusters, rest)
-    )
+    split = risk_profiles.barbell_core(covariances)
+    shares = risk_profiles.equal_weight(len(core)) if split is None else split.weights
+    weights[core], distance = fit(shares, part(limits, core, found.core_clusters, rest))
     told = {
         "aggressive_clusters": float(len(leaders)),
         "aggressive_share": found.aggressive,
@@ -211,11 +353,18 @@ def barbell(problem: Problem) -> Answer:
 PROFILES: Mapping[RiskProfile, Callable[[Problem], Answer]] = {
     "equal_weight": equal_weight,
     "benchmark": benchmark,
+    "market": market,
     "min_variance": min_variance,
     "max_sharpe": max_sharpe,
+    "max_diversification": max_diversification,
+    "min_cvar": min_cvar,
     "risk_parity": risk_parity,
     "hrp": hrp,
+    "herc": herc,
+    "herc_cvar": herc_cvar,
     "barbell": barbell,
+    "black_litterman": black_litterman,
+    "market_neutral": market_neutral,
 }
 """Risk profile -> the function that solves it."""
 

@@ -27,8 +27,9 @@ from skfolio.seriation import HierarchicalSeriation
 
 from pipeline.optimization.constraints import fit
 from pipeline.optimization.engines.base import CAPABILITIES, Answer
+from pipeline.optimization.hierarchy import HRP_LINKAGE
 from pipeline.optimization.objectives import penalised_variance, suboptimality
-from pipeline.optimization.risk_profiles import HRP_LINKAGE, risk_shares
+from pipeline.optimization.risk_profiles import risk_shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

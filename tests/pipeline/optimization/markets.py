@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.config import CapParams, OptimizationParams
+from pipeline.config import BlackLittermanParams, CapParams, OptimizationParams
 from pipeline.optimization.constraints import Caps, Limits
 from pipeline.optimization.priors import moments, scaled_prior
 from pipeline.optimization.problem import Problem
@@ -90,6 +90,10 @@ def make_problem(
         l2_penalty=0.0,
         aggressive_share=0.1,
         aggressive_clusters_max=5,
+        benchmark_symbols=(),
+        tail_level=0.95,
+        black_litterman=BlackLittermanParams(),
+        beta_limits=(0.05, 0.15, 0.25),
         periods_per_year=252,
         seed=1,
     )

@@ -76,7 +76,7 @@ def test_hrp_of_three_assets_by_hand() -> None:
     matrix = np.array([[0.04, 0.03, 0.0], [0.03, 0.09, 0.0], [0.0, 0.0, 0.16]])
     pair = 27.04 / 33.88
     for method in ("single", "complete", "average", "ward"):
-        found = risk_profiles.hrp(matrix, method)
+        found = hierarchy.hrp(matrix, method)
         expected = [pair * 9 / 13, pair * 4 / 13, 6.84 / 33.88]
         assert found.tolist() == pytest.approx(expected, abs=1e-15)
 
@@ -85,28 +85,28 @@ def test_hrp_of_two_pairs_by_hand() -> None:
     """Pairs with variances 1 and 4, correlation .5 inside: variances .75 and 3, shares .8, .2."""
     pair = np.array([[1.0, 0.5], [0.5, 1.0]])
     matrix = np.block([[pair, np.zeros((2, 2))], [np.zeros((2, 2)), 4.0 * pair]])
-    assert risk_profiles.hrp(matrix).tolist() == pytest.approx([0.4, 0.4, 0.1, 0.1])
+    assert hierarchy.hrp(matrix).tolist() == pytest.approx([0.4, 0.4, 0.1, 0.1])
 
 
 def test_hrp_of_one_and_two_assets() -> None:
     """One asset has all; two are weighed by inverse variance."""
-    assert risk_profiles.hrp(np.array([[2.0]])).tolist() == [1.0]
-    assert risk_profiles.hrp(np.diag([1.0, 3.0])).tolist() == pytest.approx([0.75, 0.25])
+    assert hierarchy.hrp(np.array([[2.0]])).tolist() == [1.0]
+    assert hierarchy.hrp(np.diag([1.0, 3.0])).tolist() == pytest.approx([0.75, 0.25])
 
 
 def test_hrp_of_equal_columns_and_full_hedges_is_finite() -> None:
     """Distance 0 and variance 0 of a half are allowed."""
-    assert risk_profiles.hrp(np.ones((3, 3))).sum() == pytest.approx(1.0)
+    assert hierarchy.hrp(np.ones((3, 3))).sum() == pytest.approx(1.0)
     hedge = np.array([[1.0, -1.0], [-1.0, 1.0]])
     matrix = np.block([[hedge, np.zeros((2, 2))], [np.zeros((2, 2)), hedge]])
-    assert np.isfinite(risk_profiles.hrp(matrix)).all()
+    assert np.isfinite(hierarchy.hrp(matrix)).all()
 
 
 @given(st.integers(2, 15), st.integers(0, 200))
 def test_hrp_is_positive_and_sums_to_one(n: int, seed: int) -> None:
     """Long-only and fully invested by construction."""
     returns, _ = make_market(n, min(n, 4), seed=seed)
-    weights = risk_profiles.hrp(covariance(returns.values))
+    weights = hierarchy.hrp(covariance(returns.values))
     assert weights.min() > 0.0
     assert weights.sum() == pytest.approx(1.0, abs=1e-12)
 
@@ -150,4 +150,4 @@ def test_core_is_hrp_from_ten_assets() -> None:
     returns, _ = make_market(10, 3)
     matrix = covariance(returns.values)
     assert risk_profiles.barbell_core(matrix[:9, :9]).tolist() == [1 / 9] * 9
-    assert risk_profiles.barbell_core(matrix).tolist() == risk_profiles.hrp(matrix).tolist()
+    assert risk_profiles.barbell_core(matrix).tolist() == hierarchy.hrp(matrix).tolist()

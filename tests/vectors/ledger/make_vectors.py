@@ -548,9 +548,6 @@ def _(world: World) -> None:
 def _(world: World) -> None:
     """The last covered record and all after it."""
     del world.files[ACTIVE]
-    world.files["ledger/audit-000000000008.jsonl"] = b"".join(
-        world.lines("ledger/audit-000000000008.jsonl")
-    )
 
 
 @attack("cut-empty", "truncated")
@@ -613,12 +610,11 @@ def _(world: World) -> None:
     roll_back(world)
 
 
-def roll_back(world: World) -> None:
-    """Put the ledger back to its checkpoint of 10 records."""
-    lines = [
-        line for path in (FIRST, "ledger/audit-000000000008.jsonl") for line in world.lines(path)
-    ]
-    world.write_segments(lines[:10])
+def roll_back(world: World, count: int = 10) -> None:
+    """Put the ledger back to its first records, and to the checkpoint of ten."""
+    paths = (FIRST, "ledger/audit-000000000008.jsonl")
+    lines = [line for path in paths for line in world.lines(path)]
+    world.write_segments(lines[:count])
     del world.files["ledger/checkpoints/000000000017"]
     world.files["ledger/checkpoint"] = world.files["ledger/checkpoints/000000000010"]
 
@@ -670,6 +666,13 @@ def _(world: World) -> None:
     del world.files["ledger/audit-000000000008.jsonl"]
     del world.files["ledger/checkpoints/000000000017"]
     world.files["ledger/checkpoint"] = world.files["ledger/checkpoints/000000000010"]
+
+
+@attack("segment-unfinished", "torn")
+def _(world: World) -> None:
+    """The writer stopped while it closed a segment."""
+    roll_back(world, 16)
+    world.files["ledger/audit-000000000008.jsonl"] = world.files.pop(ACTIVE)
 
 
 @attack("summary-deleted", "missing")

@@ -288,7 +288,7 @@ return_equations as (
     from {{ ref('int_returns_stitched_across_windows') }}
     where
         abs(net_return - (gross_return - cost)) > {{ var('nav_tolerance') }}
-        or abs(nav - coalesce(previous_nav, nav_start) * (1 + net_return))
+        or abs(nav - previous_nav * (1 + net_return))
         > {{ var('nav_tolerance') }} * abs(nav)
 
 ),
