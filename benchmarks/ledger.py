@@ -11,8 +11,8 @@ import os
 import statistics
 import tempfile
 import time
-from functools import partial
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,8 +21,6 @@ from ledger import Draft, Log, SigningKey, read_records, verify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-if TYPE_CHECKING:
-    
 ORIGIN = "example.org/benchmark"
 ROUNDS = 25
 SINGLES = 40

@@ -120,5 +120,9 @@ def execute(
         counts.seconds,
         recorder.checkpoint,
         recorder.head,
-        results.of_steps(SHOWN),
+        {
+            id_: result
+            for id_, result in results.of_steps(SHOWN).items()
+            if id_.startswith(f"{recorder.run_id}/")
+        },
     )

@@ -54,12 +54,9 @@ def run_as_flow(
 
     Raises
     ------
-    UsageError
-        For an unknown stage.
     ServerError
         If the Prefect server does not answer, or none can be started.
     """
-    find_flow(stage)
     check_server()
 
     @flow(name=stage)

@@ -13,6 +13,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
+import httpx
 from prefect import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.client.schemas.filters import (
@@ -27,7 +28,7 @@ from prefect.client.schemas.objects import (
     ConcurrencyLimitStrategy,
     StateType,
 )
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.sorting import DeploymentSort, FlowRunSort
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.schedules import Cron, Interval
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 2.0
 """How often the runner asks the server for runs that are due."""
+
+MOST = 200
+"""Deployments that the server lists at once."""
 
 STOP_SECONDS = 90.0
 """Longest that the runner may take to stop: a run that is going on is given 30 s to close."""
@@ -157,7 +161,8 @@ class Scheduler:
         """Register the deployment as the only one, with no run going on."""
         chosen = await self._runner.aadd_deployment(self._deployment)
         async with get_client() as client:
-            for other in await client.read_deployments():
+            found = await client.read_deployments(limit=MOST, sort=DeploymentSort.NAME_ASC)
+            for other in found:
                 if other.id != chosen and not other.paused:
                     await client.pause_deployment(other.id)
             # A service that was killed leaves its slot taken, and then no run would ever start.

@@ -103,7 +103,7 @@ class Batch:
 
     def __init__(self, tail: Tail, ts: str, lookup: Lookup) -> None:
         self.items: list[Item] = []
-        self._tail = tail
+        self._seq, self._head = tail.count, tail.head
         self.ts = ts
         self._lookup = lookup
         self._new: dict[bytes, Item] = {}
@@ -113,13 +113,14 @@ class Batch:
 
         The receipts hold once the lines are durable.
         """
-        before = len(self.items)
+        before, seq, head = len(self.items), self._seq, self._head
         try:
             return [self._place(draft) for draft in drafts]
         except LedgerError:
             for item in self.items[before:]:
                 self._new.pop(item.tag, None)
             del self.items[before:]
+            self._seq, self._head = seq, head
             raise
 
     def write(self, draft: Draft) -> Receipt:
@@ -142,14 +143,15 @@ class Batch:
         return self._seal(draft, tag)
 
     def _seal(self, draft: Draft, tag: bytes) -> Receipt:
-        seq = self._tail.count + len(self.items)
-        head = self.items[-1].receipt.hash if self.items else self._tail.head
-        line, digest = seal(draft, seq=seq, ts=self.ts, prev_hash=head)
-        item = Item(line, Receipt(seq, digest, draft.id), tag, run_of(draft.run_id), draft)
+        seq = self._seq
+        line, digest = seal(draft, seq=seq, ts=self.ts, prev_hash=self._head)
+        receipt = Receipt(seq, digest, draft.id)
+        item = Item(line, receipt, tag, run_of(draft.run_id), draft)
         self.items.append(item)
+        self._seq, self._head = seq + 1, digest
         if tag:
             self._new[tag] = item
-        return item.receipt
+        return receipt
 
     def _repeat(self, draft: Draft, tag: bytes) -> Receipt | None:
         """Return the receipt of an equal record that is there already."""

@@ -21,17 +21,19 @@ Invariants
 from __future__ import annotations
 
 import json
+import json.encoder
 import math
 import re
 from collections.abc import Mapping
+from functools import partial
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 from ledger.digest import sha256
 from ledger.errors import IntegrityError, UnrecordableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ledger.digest import Digest
 
@@ -44,6 +46,38 @@ _MIN_PLAIN_EXPONENT = -6
 # Numbers that Python and RFC 8785 spell, or may spell, differently: with an exponent, with 16
 # digits or more, with a fraction of zero. A hit may stand inside a string.
 _ODD_NUMBER = re.compile(r"[:,\[](-?(?:[0-9.]+e[+-]?[0-9]+|[0-9]{16}|[0-9]+\.0(?=[,}\]])))")
+_make_encoder = partial(
+    json.JSONEncoder,
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    sort_keys=True,
+    separators=(",", ":"),
+)
+_ENCODER = _make_encoder()
+
+
+def _make_c_encoder() -> Callable[[object, int], tuple[str, ...]] | None:
+    """Return the encoder that `_ENCODER.encode` would make anew for each value, if there is one."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return None
+    sort_keys, skipkeys, allow_nan = True, False, False
+    encoder: Callable[[object, int], tuple[str, ...]] = make(
+        None,  # no markers: a value within itself was found before
+        _ENCODER.default,
+        encode_basestring,
+        None,  # no indent
+        ":",
+        ",",
+        sort_keys,
+        skipkeys,
+        allow_nan,
+    )
+    return encoder
+
+
+_encode_c = _make_c_encoder()
 _FRAGMENT_DEPTH = MAX_DEPTH - 4
 _MARK = "\ufffffragment\uffff"
 _MARKED = f'"{_MARK}"'
@@ -128,39 +162,39 @@ def _encode_fast(value: object, depth: int) -> bytes | None:
     """Return the bytes made by the C encoder, or None where it cannot be relied upon."""
     if not _is_plain(value, depth):
         return None
-    fragments: list[bytes] = []
     try:
-        text = _respelled(_encoder(fragments).encode(value))
-        return None if text is None else _joined(text.encode(), fragments)
-    except (ValueError, TypeError):
+        text = _respelled(_encode_plain(value))
+        return None if text is None else text.encode()
+    except ValueError:
         return None
+    except TypeError:
+        return _encode_fragments(value)
 
 
-def _encoder(fragments: list[bytes]) -> json.JSONEncoder:
-    """Return an encoder that writes a mark for each fragment and keeps its bytes."""
+def _encode_plain(value: object) -> str:
+    """Return what `json.JSONEncoder.encode` would, with the C encoder made once."""
+    if _encode_c is None:
+        return _ENCODER.encode(value)
+    return "".join(_encode_c(value, 0))
 
-    def keep(value: object) -> str:
-        if not isinstance(value, Fragment):
+
+def _encode_fragments(value: object) -> bytes | None:
+    """Return the bytes of a value that holds fragments; None if it takes the slow path."""
+    fragments: list[bytes] = []
+
+    def keep(member: object) -> str:
+        if not isinstance(member, Fragment):
             raise TypeError
-        fragments.append(value.data)
+        fragments.append(member.data)
         return _MARK
 
-    return json.JSONEncoder(
-        ensure_ascii=False,
-        check_circular=False,
-        allow_nan=False,
-        sort_keys=True,
-        separators=(",", ":"),
-        default=keep,
-    )
-
-
-def _joined(text: bytes, fragments: list[bytes]) -> bytes | None:
-    """Return `text` with each mark replaced; None if the text has the mark of its own."""
-    if not fragments:
-        return None if _MARKED.encode() in text else text
-    parts = text.split(_MARKED.encode())
+    try:
+        text = _respelled(_make_encoder(default=keep).encode(value))
+        parts = [] if text is None else text.encode().split(_MARKED.encode())
+    except (ValueError, TypeError):
+        return None
     if len(parts) != len(fragments) + 1:
+        # The text has the mark of its own.
         return None
     pairs = zip(parts, [*fragments, b""], strict=True)
     return b"".join(piece for pair in pairs for piece in pair)
@@ -189,23 +223,20 @@ def _is_plain(value: object, depth: int) -> bool:
     """Return whether the containers are such that the C encoder writes what is meant.
 
     They are plain dicts with ASCII text as keys and plain lists, at most `depth` within each other.
-    Looked at level by level: this runs for every record.
     """
-    level = [value] if type(value) in _CONTAINERS else []
-    plain = bool(level)
-    while level and plain:
-        inner: list[object] = []
-        for container in level:
-            if type(container) is dict:
-                plain = plain and _are_plain_keys(container)
-                members: Iterable[object] = container.values()
-            else:
-                plain = plain and type(container) is list
-                members = cast("list[object]", container)
-            inner += [member for member in members if type(member) in _CONTAINERS]
-        level, depth = inner, depth - 1
-        plain = plain and (depth > 0 or not level)
-    return plain
+    members: Iterable[object]
+    if type(value) is dict:
+        if not _are_plain_keys(value):
+            return False
+        members = value.values()
+    elif type(value) is list:
+        members = value
+    else:
+        return False
+    for member in members:
+        if type(member) in _CONTAINERS and (depth == 1 or not _is_plain(member, depth - 1)):
+            return False
+    return True
 
 
 def _are_plain_keys(container: dict[str, object]) -> bool:

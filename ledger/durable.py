@@ -36,21 +36,29 @@ def translated(where: str, why: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            what=f"{why}: {error.strerror}",
-            where=where,
-            why="the operating system refused; what reached the disk is unknown",
-            fix="look at free space, permissions and the disk; then run again",
-        ) from error
+        raise _refused(where, why, error) from error
+
+
+def _refused(where: str, why: str, error: OSError) -> StorageError:
+    return StorageError(
+        what=f"{why}: {error.strerror}",
+        where=where,
+        why="the operating system refused; what reached the disk is unknown",
+        fix="look at free space, permissions and the disk; then run again",
+    )
 
 
 def append(descriptor: int, data: bytes, *, where: str) -> None:
     """Write `data` with one system call and wait until it is on the disk."""
-    with translated(where, "cannot append"):
+    try:
         written = os.write(descriptor, data)
-        if written != len(data):
-            raise OSError(0, f"short write, {written} of {len(data)} bytes")
-        _datasync(descriptor)
+        if written == len(data):
+            _datasync(descriptor)
+    except OSError as error:
+        raise _refused(where, "cannot append", error) from error
+    if written != len(data):
+        short = OSError(0, f"short write, {written} of {len(data)} bytes")
+        raise _refused(where, "cannot append", short)
 
 
 def truncate(descriptor: int, size: int, *, where: str) -> None:

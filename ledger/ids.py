@@ -59,11 +59,10 @@ class Ids:
         """Return the record whose line stands at `place`."""
         return read_record(segments.read_line(self._root, *place))
 
-    def enter(self, tags: Iterable[tuple[bytes, Place, int]], position: Position) -> None:
+    def enter(self, entries: Iterable[tuple[bytes, Place, int]], position: Position) -> None:
         """Add records that are durable, and say that the table covers all up to `position`."""
-        for tag, place, run in tags:
-            if tag:
-                self._index.add(tag, place, run)
+        for tag, place, run in entries:
+            self._index.add(tag, place, run)
         self._index.cover(position)
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ Invariants
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import mmap
 import os
@@ -66,6 +67,7 @@ def tag_of(kind: str, key: str) -> bytes:
     return hashlib.blake2b(f"{kind}\x00{key}".encode(), digest_size=_TAG_BYTES).digest()
 
 
+@functools.lru_cache(maxsize=1024)
 def run_of(run_id: str) -> int:
     """Return the number that stands for a run in a slot."""
     digest = hashlib.blake2b(run_id.encode(), digest_size=_RUN_BYTES).digest()

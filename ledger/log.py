@@ -355,7 +355,7 @@ class Log:
         batch = Batch(self._end, max(now, last), self._ids)
         for draft in self._recovered:
             batch.write(draft)
-        behind = _parse(last) - _parse(now) > _TOLERATED
+        behind = now < last and _parse(last) - _parse(now) > _TOLERATED
         if behind and not self._behind:
             batch.write(_recovery({"reason": "clock behind", "clock": now, "last": last}))
         self._behind = behind
@@ -390,13 +390,14 @@ class Log:
         durable.append(self._descriptor, lines, where=self._active)
         self._fault = ""
         first, offset = self._end.first, self._end.size
-        tags = []
-        for item in items:
-            tags.append((item.tag, Place(first, offset), item.run))
-            offset += len(item.line)
+        entries = []
+        for line, _, tag, run, _ in items:
+            if tag:
+                entries.append((tag, Place(first, offset), run))
+            offset += len(line)
         last = items[-1].receipt
         self._tail = tail.Tail(first, last.seq + 1, last.hash, ts, offset)
-        self._ids.enter(tags, Position(Place(first, offset), bytes.fromhex(last.hash)))
+        self._ids.enter(entries, Position(Place(first, offset), bytes.fromhex(last.hash)))
 
     @property
     def _room(self) -> int:

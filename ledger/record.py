@@ -58,6 +58,7 @@ TAIL: Final = 75
 _TEXTS: Final = ("run_id", "step", "id", "status", "actor")
 _REFERENCES: Final = ("inputs", "outputs")
 _ALWAYS: Final = frozenset({"v", "seq", "ts", "type", "prev_hash"})
+_ONLY_TEXT: Final = {str}
 _FIELDS: Final = _ALWAYS | {*_TEXTS, *_REFERENCES, "data"}
 _LINK: Final = b'"prev_hash":"'
 _TS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
@@ -139,14 +140,12 @@ def seal(draft: Draft, *, seq: int, ts: str, prev_hash: Digest) -> tuple[bytes, 
         If a field has a value that no record can hold, naming it by its JSON path.
     """
     check_draft(draft)
-    body: dict[str, object] = {
-        "v": VERSION,
-        "seq": seq,
-        "ts": ts,
-        "type": draft.type,
-        "prev_hash": prev_hash,
-    }
-    body.update(content(draft))
+    body = content(draft)
+    body["v"] = VERSION
+    body["seq"] = seq
+    body["ts"] = ts
+    body["type"] = draft.type
+    body["prev_hash"] = prev_hash
     return splice(canonical.dumps(body))
 
 
@@ -184,20 +183,20 @@ def check_draft(draft: Draft) -> None:
     """Raise `UnrecordableError` unless the fields of `draft` have the types they state."""
     if draft.type not in TYPES:
         _refuse("type", f"{draft.type!r} is not one of: {', '.join(TYPES)}")
-    for name, text in (
-        ("run_id", draft.run_id),
-        ("step", draft.step),
-        ("id", draft.id),
-        ("status", draft.status),
-        ("actor", draft.actor),
-    ):
-        if not isinstance(text, str):
-            _refuse(name, f"expected text, found {text!r}")
+    texts = (draft.run_id, draft.step, draft.id, draft.status, draft.actor)
+    if set(map(type, texts)) != _ONLY_TEXT:
+        _refuse_other_types(texts)
     for name, digests in (("inputs", draft.inputs), ("outputs", draft.outputs)):
         if digests and not (isinstance(digests, Mapping) and all(map(is_digest, digests.values()))):
             _refuse(name, f"expected names of blobs, found {digests!r}")
-    if not isinstance(draft.data, Mapping):
+    if type(draft.data) is not dict and not isinstance(draft.data, Mapping):
         _refuse("data", f"expected a mapping, found {draft.data!r}")
+
+
+def _refuse_other_types(texts: tuple[object, ...]) -> None:
+    for name, text in zip(_TEXTS, texts, strict=True):
+        if not isinstance(text, str):
+            _refuse(name, f"expected text, found {text!r}")
 
 
 def format_record(record: Record) -> bytes:

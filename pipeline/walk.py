@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.ingestion.health import HealthReport
     from pipeline.meta.sleeves import Composition
     from pipeline.records import Intent
+    from pipeline.selection.synthesis import Selection
     from pipeline.values import Panel, Payload
 
 
@@ -137,9 +138,13 @@ def _optimize(intent: Intent, evidence: Evidence) -> Payload:
 
     panel = _given(evidence.panel, intent, "rows of the snapshot")
     params, periods = _with_periods(intent.params)
+    limits = OptimizationParams.model_validate(params)
+    cell = _given(intent.cell, intent, "an engine and a risk profile")
     if "selection" in evidence.results:
         selection = Selection.from_payload(evidence.results["selection"])
         symbols, clusters = selection.selected, selection.clusters
+        if cell.risk_profile == "market":
+            symbols, clusters = _with_benchmark(selection, limits.benchmark_symbols)
     else:
         # The sleeves of a meta-portfolio: all are held, each is its own cluster.
         symbols = panel.symbols
@@ -149,12 +154,29 @@ def _optimize(intent: Intent, evidence: Evidence) -> Payload:
         chosen.returns(),
         {k: kept for k, v in clusters.items() if (kept := tuple(s for s in v if s in symbols))},
         cast("RegimeName", evidence.results["regime"]["regime"]),
-        _given(intent.cell, intent, "an engine and a risk profile"),
-        OptimizationParams.model_validate(params),
+        cell,
+        limits,
         periods_per_year=periods,
         seed=intent.seed,
+        quadrant=cast("str | None", evidence.results["regime"].get("quadrant")),
     )
     return {**solution.to_payload(), "as_of": intent.as_of, "slice_sha256": panel_digest(chosen)}
+
+
+def _with_benchmark(
+    selection: Selection, declared: Sequence[str]
+) -> tuple[tuple[str, ...], dict[int, tuple[str, ...]]]:
+    """Return symbols and clusters with the benchmark symbols that are usable, selected or not.
+
+    The market is held whatever the selection thinks of it; a symbol that was vetoed and is in no
+    cluster is a cluster of its own.
+    """
+    usable = [symbol for symbol in declared if symbol in selection.universe]
+    clustered = {symbol for members in selection.clusters.values() for symbol in members}
+    clusters = {number: tuple(members) for number, members in selection.clusters.items()}
+    for symbol in sorted(set(usable) - clustered):
+        clusters[max(clusters, default=0) + 1] = (symbol,)
+    return tuple(sorted({*selection.selected, *usable})), clusters
 
 
 def _rebalance(intent: Intent, evidence: Evidence) -> Payload:

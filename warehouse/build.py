@@ -29,17 +29,20 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse.digest import MartDigest, hash_marts
+from warehouse.digest import hash_marts
 from warehouse.errors import (
     BuildFailedError,
     EvidenceAlteredError,
     NothingToBuildError,
     WarehouseBusyError,
 )
-from warehouse.load import LoadResult, load
+from warehouse.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from warehouse.digest import MartDigest
+    from warehouse.load import LoadResult
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 """The dbt project of this checkout."""
@@ -145,7 +148,7 @@ def build(workspace: Path, *, through_seq: int | None = None, rebuild: bool = Fa
 
 
 def rehash(workspace: Path, through_seq: int) -> tuple[MartDigest, ...]:
-    """Return the content hashes that the marts have at an earlier head, built from the ledger alone.
+    """Return the content hashes of the marts at an earlier head, built from the ledger alone.
 
     Nothing is published and the warehouse is not touched: this is how a recorded build is checked.
 
@@ -241,6 +244,7 @@ _QUIET = (
     "--no-write-json",
     "--quiet",
     "--log-format=json",
+    "--no-use-colors",
     "--log-level-file=none",
 )
 

@@ -84,7 +84,7 @@ def content_hash_sql(mart: str, columns: Sequence[tuple[str, str]]) -> str:
     """
     header = f"assay-mart/1\n{mart}\n" + "".join(f"{name} {kind}\n" for name, kind in columns)
     fields = " || ".join(_field(name, kind) for name, kind in columns)
-    return (
+    return (  # names of our own tables
         "select count(*) as row_count, sha256("
         f"'{header}' || coalesce(string_agg(row_hash, '' order by primary_key), '')"
         ") as content_sha256 "

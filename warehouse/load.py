@@ -189,7 +189,7 @@ def _pass_over(
 def _first_difference(connection: duckdb.DuckDBPyConnection, ledger: Path) -> int:
     stored = connection.cursor().execute("select line from raw.records order by seq")
     seq = -1
-    for seq, line in iter_lines(ledger):  # noqa: B007 - the seq is what is looked for
+    for seq, line in iter_lines(ledger):
         row = stored.fetchone()
         if row is None or row[0].encode() != line:
             return seq
@@ -254,7 +254,7 @@ def _add_documents(connection: duckdb.DuckDBPyConnection, blobs: BlobStore) -> N
             raise EvidenceAlteredError(
                 f"the {role} {digest} is named by a record and missing",
                 where=error.where,
-                why="results too long for a line stand in blobs; without them the tables have holes",
+                why="a result too long for a line stands in a blob; without it the tables have a hole",
                 fix=error.fix,
             ) from error
         connection.execute("insert into raw.documents values (?, ?, ?)", [digest, role, content])

@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -307,19 +307,16 @@ def format_csv(result: QueryResult) -> str:
 
 def _plain(value: object) -> object:
     """Return a value that JSON has."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds") + ("Z" if value.tzinfo is None else "")
-    if isinstance(value, date):
-        return value.isoformat()
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()
     if isinstance(value, dict):
         return {str(key): _plain(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(member) for member in value]
-    return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds") + ("Z" if value.tzinfo is None else "")
+    is_json = value is None or isinstance(value, bool | int | float | str)
+    return value if is_json else str(value)
 
 
 def _shown(value: object) -> str:

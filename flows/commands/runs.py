@@ -10,7 +10,7 @@ from flows.commands.workspace import SETTINGS_FILE, create_workspace
 from flows.errors import UsageError, WorkspaceError
 from flows.manifest import BUNDLED, read_manifest, resolve
 from flows.output import Progress, table
-from flows.settings import FOLDER, Settings, set_environment
+from flows.settings import FOLDER, Settings, child_environment, set_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,12 +126,14 @@ def run_with(
 def _run_with_prefect(
     settings: Settings, output: Output, resolved: Resolved, *, stage: str, as_of: str | None
 ) -> RunSummary:
-    from flows.local_server import client_environment  # noqa: PLC0415
+    from flows.local_server import API_URL, client_environment  # noqa: PLC0415
 
     set_environment(client_environment(settings.find_workspace()))
-    from flows.scheduled import run_as_flow  # noqa: PLC0415 - reads the environment, takes 1.6 s
+    from flows.scheduled import find_flow, run_as_flow  # noqa: PLC0415 - Prefect takes 1.6 s
 
-    output.note("running as a Prefect flow; a temporary server takes some ten seconds to start")
+    find_flow(stage)
+    if API_URL not in child_environment({}):
+        output.note("starting a temporary Prefect server: some ten seconds")
     with Progress(output) as progress:
         return run_as_flow(settings, resolved, stage=stage, as_of=as_of, progress=progress)
 
@@ -193,6 +195,8 @@ def _one_date_text(summary: RunSummary) -> str:
                 f"{ordinal}: {result['urgency']}, {len(trades)} trades, "
                 f"turnover {result['turnover_one_way']:.4f}"
             )
+            rows = [(t["side"], t["symbol"], t["weight"], t["value"]) for t in trades]
+            lines.append(table(("side", "symbol", "weight", "value"), rows) if rows else "")
     return "\n".join(lines)
 
 

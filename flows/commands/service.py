@@ -220,10 +220,10 @@ def _serve_flow(
         while not stop.wait(LOOK_SECONDS):
             server.check()
             scheduler.check()
-            lines = news.lines()
-            for line in lines:
-                output.note(line)
-            watch.look(again=bool(lines))
+            records = news.records()
+            for record in records:
+                output.note(run_line(record))
+            watch.look(again=any(record.status != "open" for record in records))
 
 
 def deployment_name(service: Service) -> str:
@@ -263,7 +263,7 @@ class Watch:
     _looks: int = 0
 
     def look(self, *, again: bool) -> None:
-        """Ask while nothing is known, and `again` after something happened."""
+        """Ask while nothing is known, and `again` after a run has ended."""
         if self._known is not None and not again:
             return
         found = self.scheduler.next_run()
@@ -280,7 +280,7 @@ class Watch:
 
 @dataclass(slots=True)
 class News:
-    """What was added to a ledger since the last look, one line for each end of a run.
+    """The openings and closings of runs that were added to a ledger since the last look.
 
     Attributes
     ----------
@@ -296,8 +296,8 @@ class News:
         """Start after what is there already."""
         self._next = 1 + max((record.seq for record in read_records(self.ledger)), default=-1)
 
-    def lines(self) -> list[str]:
-        """Return the lines for what was added; reads nothing while the ledger stays the same."""
+    def records(self) -> list[Record]:
+        """Return what was added; reads nothing while the ledger stays the same."""
         size = (self.ledger / "audit.jsonl").stat().st_size
         if size == self._size:
             return []
@@ -306,7 +306,7 @@ class News:
         for record in read_records(self.ledger, self._next):
             self._next = record.seq + 1
             if record.type == "run":
-                found.append(run_line(record))
+                found.append(record)
         return found
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.optimization.constraints import Limits
-    from pipeline.optimization.problem import Problem
     from pipeline.optimization.engines.base import LinearBound
+    from pipeline.optimization.problem import Problem
     from pipeline.optimization.solution import ConstraintKind
     from pipeline.values import FloatArray, Returns
 

@@ -166,9 +166,7 @@ def herc(
             [c for c, columns in enumerate(clusters) if columns[0] in leaves]
             for leaves in (set(tree.leaves(side)) for side in tree.merges[branch - n])
         )
-        share = _first_share(
-            math.fsum(risks[c] for c in left), math.fsum(risks[c] for c in right)
-        )
+        share = _first_share(math.fsum(risks[c] for c in left), math.fsum(risks[c] for c in right))
         across[left] *= share
         across[right] *= 1.0 - share
         shares.append(share)

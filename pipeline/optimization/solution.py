@@ -34,8 +34,8 @@ class ConstraintRow:
     kind : {"budget", "symbol_cap", "cluster_cap", "long_only", "beta"}
         What is limited; `beta` is the absolute beta to the reference portfolio.
     name : str
-        Symbol, cluster number, `total` for the budget, `reference` for the beta. There is one `long_only` row: the
-        symbol with the smallest weight, with `value` minus that weight and limit 0.
+        Symbol, cluster number, `total` for the budget, `reference` for the beta. There is one
+        `long_only` row: the symbol with the smallest weight, with `value` minus that weight and limit 0.
     value, limit : float
         Fractions of NAV.
     binding : bool
@@ -210,7 +210,9 @@ class Solution:
                 for entry in _entries(payload["dropped"])
             ),
             fallbacks=tuple(map(_attempt, _entries(payload["fallbacks"]))),
-            adaptive=None if payload["adaptive"] is None else _adaptive(_entry(payload["adaptive"])),
+            adaptive=None
+            if not payload.get("adaptive")
+            else _adaptive(_entry(payload["adaptive"])),
             slice_sha256=cast("str | None", payload["slice_sha256"]),
         )
 

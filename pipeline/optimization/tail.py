@@ -23,7 +23,7 @@ ROWS_MINIMUM = 100
 """Rows below which a tail of some percent is a handful of days and no estimate."""
 
 RISK_FLOOR = 1e-8
-"""Least tail loss that an asset is weighed by: a smaller or negative one is no risk to divide by."""
+"""Least tail loss that an asset is weighed by: by less, or by a gain, nothing is divided."""
 
 _WHOLE_TOLERANCE = 1e-9
 """A tail of `rows * (1 - level)` this near a whole number of rows is that number."""
@@ -99,9 +99,7 @@ def least_tail_loss(returns: FloatArray, level: float, points: LinearSet) -> Tai
     program = QuadraticProgram(np.zeros((size, size)), costs, wide)
     found = solve(program)
     first = len(points.h)
-    return TailMinimum(
-        found, found.x[:n], found.z[first : first + rows], residuals(program, found)
-    )
+    return TailMinimum(found, found.x[:n], found.z[first : first + rows], residuals(program, found))
 
 
 def _widened(matrix: FloatArray, columns: int) -> FloatArray:

@@ -56,9 +56,7 @@ class Posterior:
     covariance: FloatArray
 
 
-def equilibrium(
-    covariances: FloatArray, reference: FloatArray, risk_aversion: float
-) -> FloatArray:
+def equilibrium(covariances: FloatArray, reference: FloatArray, risk_aversion: float) -> FloatArray:
     """Return the excess returns `risk_aversion * S w` for which `reference` is optimal.
 
     Source: Black and Litterman (1992), "Global portfolio optimization".
@@ -137,4 +135,3 @@ def posterior(
 def _rows_times(rows: FloatArray, matrix: FloatArray) -> FloatArray:
     """Return `rows @ matrix.T` for a matrix, summed in a fixed order."""
     return np.array([[math.fsum((row * other).tolist()) for other in matrix] for row in rows])
-

@@ -39,15 +39,10 @@ def manifest() -> Any:
     """Return the manifest of the dbt project, compiled once in a session."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "target"
-        quiet = build._QUIET
-        build._QUIET = tuple(word for word in quiet if word != "--no-write-json")
-        try:
-            database = Path(folder) / "build.duckdb"
-            with duckdb.connect(str(database)) as connection:
-                connection.execute(Path(build.__file__).with_name("raw.sql").read_text())
-            build.run_dbt(database, target, "compile")
-        finally:
-            build._QUIET = quiet
+        database = Path(folder) / "build.duckdb"
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(Path(build.__file__).with_name("raw.sql").read_text())
+        build.run_dbt(database, target, "compile", "--write-json")
         return json.loads((target / "manifest.json").read_text(encoding="utf-8"))
 
 

@@ -71,14 +71,14 @@ class Story:
             Draft(type=type_, run_id=self.run_id, step=step, id=id_, actor="quant@desk", **fields)
         )
 
-    def open(self, run_id: str, kind: str, profile: str, **environment: Any) -> None:
+    def open(self, run_id: str, kind: str, profile: str | None, **environment: Any) -> None:
         """Open a run."""
         self.run_id, self.first = run_id, len(self.drafts)
         data = {
             "kind": kind,
             "profile": profile,
-            "sleeves": sorted(SLEEVES),
-            "manifest_sha256": digest_of(f"manifest of {profile}"),
+            "sleeves": sorted(SLEEVES) if profile else [],
+            "manifest_sha256": digest_of(f"manifest of {profile}") if profile else None,
             "seed": 42,
             "environment": {
                 "commit": COMMIT,
@@ -158,7 +158,7 @@ class Story:
         self.add("outcome", id_.split("/")[1], id_, status=status, data=data)
 
     def _used(self, id_: str) -> dict[str, str]:
-        used = {}
+        used: dict[str, str] = {}
         for role, name in sorted(self.pending[id_].items()):
             if name.endswith("*"):
                 found = [
@@ -295,7 +295,7 @@ def _decide_window(
     books: dict[tuple[str, str], _Book],
 ) -> None:
     at, dates, rows = _frame(window)
-    common = {"sleeve": sleeve, "as_of": day(at - 1), "window": dates, "slice": rows,
+    common: dict[str, Any] = {"sleeve": sleeve, "as_of": day(at - 1), "window": dates, "slice": rows,
               "snapshot": digest_of(f"snapshot of {sleeve}")}  # fmt: skip
     ordinal = f"{sleeve}.{window:04d}"
     health = story.intend("assess", ordinal, params={"lookback_days": TRAIN_DAYS}, **common)
@@ -586,7 +586,7 @@ def _weigh_sleeves(
     book = _Book()
     for window in range(1, len(dates) // TEST_DAYS):
         at, frame, rows = _frame(window)
-        named = {"sleeve": "meta", "as_of": day(at - 1), "window": frame, "slice": rows,
+        named: dict[str, Any] = {"sleeve": "meta", "as_of": day(at - 1), "window": frame, "slice": rows,
                  "snapshot": digest_of("snapshot of meta"),
                  "cell": {"engine": cell[0], "risk_profile": cell[1]}}  # fmt: skip
         regime = story.intend("detect", f"meta.{window:04d}", params={"recent_days": 5},
@@ -621,7 +621,7 @@ def _record_flattening(
     below = {s: f"{story.run_id}/optimize/{s}.{label}.{window:04d}/1" for s in sorted(weights)}
     upstream = {"weights": solve, **{f"sleeve.{s}": id_ for s, id_ in below.items()}}
     id_ = story.intend("flatten", ordinal, upstream=upstream, **named)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for sleeve, part in sorted(weights.items()):
         for symbol, weight in sorted(story.results[below[sleeve]][0]["weights"].items()):
             rows.append(
@@ -629,7 +629,7 @@ def _record_flattening(
                  "paths": [{"sleeve": sleeve, "sleeve_weight": part, "weight": weight}]}
             )  # fmt: skip
     rows.sort(key=lambda row: str(row["symbol"]))
-    total = math.fsum(float(row["net"]) for row in rows)  # type: ignore[arg-type]
+    total = math.fsum(row["net"] for row in rows)
     story.conclude(
         id_,
         {"as_of": named["as_of"], "weights": rows, "cash": 0.0, "net_total": total,
@@ -638,15 +638,14 @@ def _record_flattening(
 
 
 def _replay(story: Story, decided: str) -> None:
-    story.open("20261125T040000Z-replay", "replay", "demo")
-    id_ = story.intend("replay", "0000", sleeve="stocks", params={"decision_id": decided},
-                       upstream={"decision": decided})  # fmt: skip
-    expected = story.results[decided][1]
-    story.conclude(
-        id_,
-        {"decision_id": decided, "verdict": "exact", "first_difference": None,
-         "expected_sha256": expected, "found_sha256": expected, "environment_differences": []},
-    )  # fmt: skip
+    story.open("20261125T040000Z-replay", "replay", None)
+    other = decided.replace("custom.hrp", "skfolio.min_variance")
+    id_ = story.intend("replay", "all", sleeve="all", params={"decisions": [decided, other]})
+    diverged = {"decision_id": other, "verdict": "diverged", "first_difference": "weights.AAA",
+                "expected_sha256": story.results[other][1],
+                "found_sha256": digest_of("another")}  # fmt: skip
+    verdicts = [{"decision_id": decided, "verdict": "exact"}, diverged]
+    story.conclude(id_, {"environment_differences": [], "verdicts": verdicts})
     story.close()
 
 
@@ -655,11 +654,11 @@ def _crashed(story: Story) -> None:
     story.open("20261126T040000Z-demo", "backtest", "demo", dirty=True, python="3.13.0",
                untracked={"notes.txt": digest_of("notes")})  # fmt: skip
     at, dates, rows = _frame(0)
-    named = {"sleeve": "stocks", "as_of": day(at - 1), "window": dates, "slice": rows,
+    named: dict[str, Any] = {"sleeve": "stocks", "as_of": day(at - 1), "window": dates, "slice": rows,
              "snapshot": digest_of("snapshot of stocks")}  # fmt: skip
     error = {"code": "E0240", "what": "no engine found weights", "where": "window 0",
              "why": "infeasible", "fix": "relax"}  # fmt: skip
-    cell = {"cell": {"engine": "custom", "risk_profile": "hrp"}}
+    cell: dict[str, Any] = {"cell": {"engine": "custom", "risk_profile": "hrp"}}
     failed = story.intend("optimize", "stocks.custom.hrp.0000", **named, **cell)
     story.fail(failed, "failed", error)
     aborted = story.intend("assess", "stocks.0000", **named)

@@ -76,7 +76,7 @@ def ask(
     parameters = {one.name: _read(one, given.pop(one.name, None)) for one in question.parameters}
     if given:
         names = ", ".join(one.name for one in question.parameters) or "none"
-        _refuse(question, f"no parameter {sorted(given)[0]!r}; there are: {names}")
+        _refuse(question, f"no parameter {min(given)!r}; there are: {names}")
     result = run_query(place, question.sql, parameters, rows=rows, seconds=seconds)
     meaning = [] if result.rows else [question.when_empty]
     note = " ".join([*meaning, question.note])

@@ -171,13 +171,13 @@ def drawing(
         "class": "chart",
         "role": "img",
         "viewBox": f"0 0 {size[0]} {size[1]}",
-        "aria-labelledby": f"{id_}-title {id_}-desc",
+        "aria-labelledby": f"chart-{id_}-title chart-{id_}-desc",
     }
     return tag(
         "svg",
         frame,
-        tag("title", {"id": f"{id_}-title"}, escape(title)),
-        tag("desc", {"id": f"{id_}-desc"}, escape(description)),
+        tag("title", {"id": f"chart-{id_}-title"}, escape(title)),
+        tag("desc", {"id": f"chart-{id_}-desc"}, escape(description)),
         *content,
     )
 

@@ -22,14 +22,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
+from pipeline.config import RiskProfile
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pipeline.config import Cell, OptimizationParams, RiskProfile
+    from pipeline.config import Cell, OptimizationParams
     from pipeline.optimization.problem import Problem
     from pipeline.optimization.solution import ConstraintKind, Status
     from pipeline.values import FloatArray
@@ -46,7 +47,8 @@ reads it. `inherited`: as the risk profile that is chosen. `refused`: an error b
 class Capability:
     """How one engine treats the limits for one risk profile.
 
-    A combination that is in no table is refused; nothing is attempted that is not declared.
+    A combination that is in no table is refused; nothing is attempted that is not declared. A
+    single limit may be refused too: then it must be off (`l2_penalty` 0).
     """
 
     engine: str
@@ -54,6 +56,11 @@ class Capability:
     symbol_cap: Handling
     cluster_cap: Handling
     l2_penalty: Handling
+
+    @property
+    def refused(self) -> bool:
+        """Whether the engine cannot solve the risk profile at all."""
+        return self.symbol_cap == "refused"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +150,9 @@ CAPABILITIES: tuple[Capability, ...] = (
 )
 """What the built-in engines can do."""
 
+RISK_PROFILES: tuple[RiskProfile, ...] = get_args(RiskProfile)
+"""Every risk profile, in the order of the manifest."""
+
 _BUILT_IN = tuple(sorted({capability.engine for capability in CAPABILITIES}))
 
 
@@ -187,6 +197,33 @@ def capabilities(engine: str | None = None) -> tuple[Capability, ...]:
     return tuple(open_engine(engine).capabilities)
 
 
+def capability_table() -> list[Capability]:
+    """Return one row for every engine and risk profile there is, what is refused included.
+
+    Engines of other distributions follow the built-in ones; their libraries are imported.
+
+    Raises
+    ------
+    ConfigError
+        If something that is registered is no engine.
+    """
+    registered = sorted({point.name for point in entry_points(group=ENTRY_POINT_GROUP)})
+    names = [*_BUILT_IN, *(name for name in registered if name not in _BUILT_IN)]
+    declared = {
+        (entry.engine, entry.risk_profile): entry for name in names for entry in capabilities(name)
+    }
+    return [
+        declared.get((name, risk_profile))
+        or Capability(name, risk_profile, "refused", "refused", "refused")
+        for name in names
+        for risk_profile in RISK_PROFILES
+    ]
+
+
+def _refuses_ridge(entry: Capability | None) -> bool:
+    return entry is not None and entry.l2_penalty == "refused"
+
+
 def check_cells(cells: Iterable[Cell], params: OptimizationParams | None = None) -> None:
     """Refuse cells that no capability table declares; meant to be called before a run.
 
@@ -202,9 +239,16 @@ def check_cells(cells: Iterable[Cell], params: OptimizationParams | None = None)
                 "market is asked for and no benchmark symbol is declared",
                 where="optimization.benchmark_symbols",
                 why="the market is what the manifest says it is; all assets would be equal_weight",
-                fix="name the symbols to hold, e.g. [\"SPY\"], or ask for equal_weight",
+                fix='name the symbols to hold, e.g. ["SPY"], or ask for equal_weight',
             )
-        able = [entry.risk_profile for entry in capabilities(cell.engine)]
+        able = {entry.risk_profile: entry for entry in capabilities(cell.engine)}
+        if params is not None and params.l2_penalty and _refuses_ridge(able.get(cell.risk_profile)):
+            raise ConfigError(
+                f"{cell.label} has no ridge, optimization.l2_penalty is {params.l2_penalty:g}",
+                where=f"cell {cell.label}",
+                why="a penalty that is declared and not used would change the problem silently",
+                fix="set optimization.l2_penalty to 0 or choose another engine",
+            )
         if cell.risk_profile not in able:
             raise ConfigError(
                 f"engine {cell.engine} cannot solve {cell.risk_profile}; it can {', '.join(able)}",

@@ -47,7 +47,7 @@ def make_parameters(
     *,
     rule: str = "stop",
     fallback: tuple[Cell, ...] = (),
-    **more: float,
+    **more: object,
 ) -> OptimizationParams:
     """Return parameters with the same caps in every regime."""
     regimes = ("quiet", "normal", "turbulent", "crisis")

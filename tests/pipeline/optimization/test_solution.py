@@ -15,6 +15,7 @@ FIELDS = [
     "as_of",
     "requested",
     "actual",
+    "adaptive",
     "status",
     "objective",
     "iterations",

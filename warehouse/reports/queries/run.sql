@@ -6,3 +6,4 @@ select
     recorded_outcome_count, first_seq, last_seq, record_seq, record_hash
 from meta.dim_runs
 where run_id = $run_id
+order by record_seq

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from warehouse.reports.subject import Subject, Verified
 
 CHAIN = "chain"
+_DAMAGE = (
+    ("bad_hash_count", "wrong hash", "wrong hashes"),
+    ("broken_link_count", "broken link", "broken links"),
+    ("gap_count", "gap", "gaps"),
+    ("backward_time_count", "step back in time", "steps back in time"),
+    ("wrong_root_count", "wrong checkpoint root", "wrong checkpoint roots"),
+)
 _BAD_REPLAYS = ("diverged", "chain_broken", "input_missing", "environment_differs")
 
 
@@ -72,14 +79,8 @@ def _chain(integrity: Row, said: str) -> Verdict:
     records = plural(integrity.count("record_count"), "record")
     if not integrity.flag("is_intact"):
         wrong = ", ".join(
-            f"{plural(integrity.count(column), noun)}"
-            for column, noun in (
-                ("bad_hash_count", "wrong hash"),
-                ("broken_link_count", "broken link"),
-                ("gap_count", "gap"),
-                ("backward_time_count", "step back in time"),
-                ("wrong_root_count", "wrong checkpoint root"),
-            )
+            plural(integrity.count(column), one, many)
+            for column, one, many in _DAMAGE
             if integrity.count(column)
         )
         reason = f"{records}; SQL found {wrong}."

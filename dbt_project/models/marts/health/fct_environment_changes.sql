@@ -7,7 +7,7 @@ runs as (
         profile,
         record_seq,
         record_hash,
-        lag(run_id) over (partition by profile order by record_seq) as previous_run_id
+        lag(run_id) over (partition by kind, profile order by record_seq) as previous_run_id
     from {{ ref('stg_ledger__openings') }}
     where is_first
 

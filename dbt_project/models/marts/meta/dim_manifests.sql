@@ -12,7 +12,7 @@ final as (
         min_by(record_hash, record_seq) as record_hash,
         min_by(run_id, record_seq) as run_id
     from {{ ref('stg_ledger__openings') }}
-    where is_first
+    where is_first and manifest_sha256 is not null
     group by manifest_sha256
 
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from pipeline.config import Cell, RiskProfile
+from pipeline.config import Cell, OptimizationParams, RiskProfile
 from pipeline.errors import ConfigError
 from pipeline.optimization.engines import base
 from pipeline.optimization.engines.base import (
@@ -15,6 +15,7 @@ from pipeline.optimization.engines.base import (
     Capability,
     Engine,
     capabilities,
+    capability_table,
     check_cells,
     open_engine,
 )
@@ -61,7 +62,8 @@ def test_built_in_engines_solve_what_the_table_says(name: str) -> None:
     assert isinstance(engine, Engine)
     declared = {entry.risk_profile for entry in capabilities(name)}
     module = __import__(f"pipeline.optimization.engines.{name}", fromlist=["PROFILES"])
-    assert declared == set(module.PROFILES) == {e.risk_profile for e in engine.capabilities}
+    solved = {entry.risk_profile for entry in engine.capabilities} - {"adaptive"}
+    assert declared - {"adaptive"} == set(module.PROFILES) == solved
 
 
 def test_our_engine_solves_every_risk_profile() -> None:
@@ -73,6 +75,44 @@ def test_the_table_has_one_row_per_combination() -> None:
     """No combination is declared twice."""
     rows = [(entry.engine, entry.risk_profile) for entry in capabilities()]
     assert len(rows) == len(set(rows))
+
+
+def test_the_whole_table_is_engine_by_risk_profile() -> None:
+    """Every engine has one row for every risk profile, in the same order; some are refused."""
+    rows = capability_table()
+    engines = list(dict.fromkeys(row.engine for row in rows))
+    assert [(row.engine, row.risk_profile) for row in rows] == [
+        (engine, profile) for engine in engines for profile in get_args(RiskProfile)
+    ]
+    assert not any(row.refused for row in rows if row.engine == "custom")
+
+
+@pytest.mark.parametrize(
+    "row", capability_table(), ids=lambda row: f"{row.engine}.{row.risk_profile}"
+)
+def test_every_cell_is_declared_or_refused(row: Capability) -> None:
+    """A refused cell is an error before the run that names what the engine can do."""
+    cell = Cell(engine=row.engine, risk_profile=row.risk_profile)
+    if row.refused:
+        with pytest.raises(ConfigError, match=f"{row.engine} cannot solve {row.risk_profile}"):
+            check_cells([cell])
+    else:
+        check_cells([cell], OptimizationParams(benchmark_symbols=("SPY",)))
+
+
+def test_market_without_symbols_is_refused() -> None:
+    """Nothing is taken for the market that the manifest does not name."""
+    with pytest.raises(ConfigError, match="no benchmark symbol is declared"):
+        check_cells([Cell(risk_profile="market")], OptimizationParams())
+
+
+def test_a_ridge_that_an_engine_ignores_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A declared penalty is used or refused, never dropped."""
+    row = Capability("custom", "hrp", "projected", "projected", "refused")
+    monkeypatch.setattr(base, "CAPABILITIES", (row,))
+    check_cells([Cell(risk_profile="hrp")], OptimizationParams())
+    with pytest.raises(ConfigError, match=r"custom\.hrp has no ridge"):
+        check_cells([Cell(risk_profile="hrp")], OptimizationParams(l2_penalty=0.1))
 
 
 def test_cells_are_checked_before_a_run() -> None:

@@ -10,7 +10,7 @@ from skfolio.exceptions import OptimizationError
 
 from pipeline.config import Cell
 from pipeline.errors import SolverError
-from pipeline.optimization import risk_profiles
+from pipeline.optimization import hierarchy
 from pipeline.optimization.engines import skfolio
 from pipeline.optimization.optimize import optimize
 from pipeline.statistics import covariance
@@ -84,7 +84,7 @@ def test_hierarchical_risk_parity_agrees_for_every_linkage(method: str) -> None:
             hierarchical_clustering_estimator=clustering, optimal_ordering=False
         ),
     ).fit(values)
-    ours = risk_profiles.hrp(covariance(values), method)  # type: ignore[arg-type]
+    ours = hierarchy.hrp(covariance(values), method).weights  # type: ignore[arg-type]
     assert np.abs(ours - model.weights_).max() < 1e-12
 
 
