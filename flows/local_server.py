@@ -66,8 +66,6 @@ def client_environment(workspace: Workspace) -> dict[str, str]:
         "PREFECT_HOME": str(workspace.prefect),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{READY_SECONDS:.0f}",
-        # A fresh process of a scheduled run must not import packages from the current folder.
-        "PYTHONSAFEPATH": "1",
     }
     url = served_url(workspace)
     if url is not None and API_URL not in child_environment({}):
@@ -101,16 +99,12 @@ class LocalServer:
 
     def __init__(self, workspace: Workspace, port: int) -> None:
         self.url = f"http://{LOOPBACK}:{port}"
+        self.api = api_url(port)
         self.log = workspace.prefect / "server.log"
         self._workspace = workspace
         self._port = port
         self._lock = -1
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def api(self) -> str:
-        """Address of the interface for clients."""
-        return f"{self.url}/api"
 
     def __enter__(self) -> Self:
         """Take the lock of the workspace and start the process.
@@ -192,6 +186,11 @@ class LocalServer:
             why="\n".join(["its last words:", *lines[-LOG_LINES:]]),
             fix="solve what the log names and serve again; `assay doctor` checks the versions",
         )
+
+
+def api_url(port: int) -> str:
+    """Return the address that clients of a server on this machine use."""
+    return f"http://{LOOPBACK}:{port}/api"
 
 
 def choose_port(wanted: int | None) -> int:

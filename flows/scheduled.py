@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, get_client, get_run_logger
 
 from flows.commands.runs import resolve_profile, summary_data
-from flows.errors import Explained, UsageError, describe
+from flows.errors import Explained, PackageShadowedError, UsageError, describe
 from flows.local_server import ServerError
 from flows.runner import PrefectRunner
 from flows.settings import prepare_process, read_settings
@@ -111,9 +111,32 @@ def _run(
 ) -> dict[str, object]:
     """Run a profile inside the flow that is running and return its summary as JSON values."""
     prepare_process()
+    check_packages()
     settings = read_settings(Path(workspace))
     resolved = resolve_profile(settings, manifest, profile)
     return summary_data(_execute(settings, resolved, kind, as_of))
+
+
+def check_packages() -> None:
+    """Refuse to run when one of the five packages is not the one beside this file.
+
+    Raises
+    ------
+    PackageShadowedError
+        If another distribution, or the current folder, owns the name.
+    """
+    from flows.commands.diagnosis import OURS, package_place  # noqa: PLC0415 - imports replay
+
+    checkout = Path(__file__).resolve().parents[1]
+    for name in OURS:
+        place = package_place(name)
+        if place != checkout / name:
+            raise PackageShadowedError(
+                f"the package {name} comes from elsewhere",
+                where=str(place),
+                why=f"a record is worth nothing if other code than {checkout / name} made it",
+                fix=f"uninstall what owns the name {name} there; `assay doctor` lists all five",
+            )
 
 
 def _execute(
@@ -140,7 +163,7 @@ def _execute(
 
 def show_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Print why a scheduled run failed: it has no command line that would do so."""
-    error = state.data
+    error = getattr(state.data, "result", state.data)
     if isinstance(error, Explained):
         text = describe(error)
     elif isinstance(error, BaseException):

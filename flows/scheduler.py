@@ -142,19 +142,19 @@ class Scheduler:
             )
 
     def next_run(self) -> datetime | None:
-        """Return when the server will start the next run, or None if it has none yet."""
+        """Return when the next run is due, or None if nothing is scheduled or nobody answers."""
         assert self._id is not None  # noqa: S101 - set by __enter__
-        with get_client(sync_client=True) as client:
-            runs = client.read_flow_runs(
-                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[self._id])),
-                flow_run_filter=FlowRunFilter(
-                    state=FlowRunFilterState(
-                        type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])
-                    )
-                ),
-                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-                limit=1,
-            )
+        scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+        try:
+            with get_client(sync_client=True) as client:
+                runs = client.read_flow_runs(
+                    deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[self._id])),
+                    flow_run_filter=FlowRunFilter(state=scheduled),
+                    sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+                    limit=1,
+                )
+        except httpx.TransportError:
+            return None  # A server that has ended is found by `LocalServer.check`.
         return runs[0].expected_start_time if runs else None
 
     async def _register(self) -> UUID:

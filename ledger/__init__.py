@@ -18,6 +18,7 @@ from ledger.checkpoint import (
 from ledger.checkpoints import InconsistentCheckpointError
 from ledger.digest import ZERO, Digest, is_digest, sha256
 from ledger.errors import (
+    AlreadyThereError,
     ConfigError,
     IntegrityError,
     LedgerError,
@@ -31,9 +32,11 @@ from ledger.keys import (
     MalformedKeyError,
     SigningKey,
     VerifyKey,
+    WrongKeyError,
 )
 from ledger.lock import LockedError, NetworkFileSystemError
-from ledger.log import ClosedLogError, Head, Log
+from ledger.log import ClockError, ClosedLogError, Head, Log
+from ledger.memory import OtherLedgerError
 from ledger.merkle import (
     Frontier,
     prove_consistency,
@@ -43,6 +46,8 @@ from ledger.merkle import (
     verify_inclusion,
 )
 from ledger.note import MalformedNoteError
+from ledger.policy import MalformedPolicyError, Policy, load_policy, parse_policy
+from ledger.proof import MalformedProofError, NotCoveredError, open_proof, prove
 from ledger.record import (
     Draft,
     LineTooLongError,
@@ -51,18 +56,29 @@ from ledger.record import (
     format_record,
     parse_record,
 )
+from ledger.rotation import sign_change
 from ledger.segments import MalformedLedgerError, NoLedgerError
 from ledger.tail import AlteredTailError
 from ledger.verify import verify
+from ledger.witness import (
+    MalformedRequestError,
+    OutdatedRequestError,
+    Witness,
+    WitnessRefusalError,
+    add_cosignature,
+    make_request,
+)
 
 __all__ = [
     "ZERO",
+    "AlreadyThereError",
     "AlteredTailError",
     "BlobAlteredError",
     "BlobMissingError",
     "BlobStore",
     "BrokenChainError",
     "Checkpoint",
+    "ClockError",
     "ClosedLogError",
     "ConfigError",
     "Digest",
@@ -84,10 +100,17 @@ __all__ = [
     "MalformedKeyError",
     "MalformedLedgerError",
     "MalformedNoteError",
+    "MalformedPolicyError",
+    "MalformedProofError",
     "MalformedRecordError",
+    "MalformedRequestError",
     "NetworkFileSystemError",
     "NoLedgerError",
     "NotCanonicalError",
+    "NotCoveredError",
+    "OtherLedgerError",
+    "OutdatedRequestError",
+    "Policy",
     "Receipt",
     "Record",
     "Report",
@@ -96,18 +119,28 @@ __all__ = [
     "UnpairedOutcomeError",
     "UnrecordableError",
     "VerifyKey",
+    "Witness",
+    "WitnessRefusalError",
+    "WrongKeyError",
+    "add_cosignature",
     "canonical_digest",
     "dumps",
     "format_record",
     "is_digest",
+    "load_policy",
     "loads",
+    "make_request",
     "open_checkpoint",
+    "open_proof",
+    "parse_policy",
     "parse_record",
+    "prove",
     "prove_consistency",
     "prove_inclusion",
     "read_checkpoint",
     "read_records",
     "sha256",
+    "sign_change",
     "sign_checkpoint",
     "tree_root",
     "verify",

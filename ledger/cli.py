@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 from ledger.chain import read_records
 from ledger.errors import ConfigError, IntegrityError, LedgerError
-from ledger.keys import SigningKey, VerifyKey
+from ledger.keys import COSIGNATURE, ED25519, SigningKey, VerifyKey
 from ledger.log import Log
 from ledger.policy import load_policy
+from ledger.proof import open_proof, prove
 from ledger.segments import read_genesis
 from ledger.verify import verify
+from ledger.witness import Witness, add_cosignature, make_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_log(commands.add_parser("log", help="print records, one a line"))
     _add_show(commands.add_parser("show", help="print the records of an id, seq or hash"))
     _add_checkpoint(commands.add_parser("checkpoint", help="print or sign a checkpoint"))
+    _add_prove(commands.add_parser("prove", help="prove one record to who has no ledger"))
+    _add_check(commands.add_parser("check", help="check a proof"))
+    _add_request(commands.add_parser("request", help="ask a witness to cosign"))
+    _add_witness(commands.add_parser("witness", help="cosign what a log asks for"))
+    _add_cosign(commands.add_parser("cosign", help="add the answer of a witness"))
     _add_create(commands.add_parser("create", help="make a ledger"))
     _add_keygen(commands.add_parser("keygen", help="make a signing key"))
     return parser
@@ -111,6 +118,38 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_checkpoint)
 
 
+def _add_prove(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument("name", metavar="ID", help="an id, a seq, or the beginning of a hash")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
+    parser.set_defaults(run=_prove)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the proof")
+    parser.add_argument("--key", type=Path, metavar="FILE", action="append", required=True)
+    parser.set_defaults(run=_check)
+
+
+def _add_request(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument("--old", type=int, default=0, metavar="SIZE", help="what the witness knows")
+    parser.set_defaults(run=_request)
+
+
+def _add_witness(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("state", type=Path, metavar="DIR", help="where the witness remembers")
+    parser.add_argument("--sign", type=Path, metavar="FILE", required=True, help="cosigning key")
+    parser.add_argument("--key", type=Path, metavar="FILE", action="append", required=True)
+    parser.set_defaults(run=_witness)
+
+
+def _add_cosign(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    parser.add_argument("--key", type=Path, metavar="FILE", required=True, help="of the witness")
+    parser.set_defaults(run=_cosign)
+
+
 def _add_create(parser: argparse.ArgumentParser) -> None:
     _add_folder(parser)
     parser.add_argument("--sign", type=Path, metavar="FILE", required=True, help="the signing key")
@@ -120,6 +159,7 @@ def _add_create(parser: argparse.ArgumentParser) -> None:
 def _add_keygen(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="where the signing key goes")
     parser.add_argument("--name", required=True, help="example.org/firm/workspace")
+    parser.add_argument("--witness", action="store_true", help="a key that cosigns")
     parser.set_defaults(run=_keygen)
 
 
@@ -129,7 +169,7 @@ def _verify(options: argparse.Namespace) -> int:
         blobs=options.blobs,
         level="fast" if options.fast else "strict",
         since=options.since,
-        keys=[VerifyKey.load(path) for path in options.key or ()],
+        keys=_load_keys(options.key),
         policy=load_policy(options.policy) if options.policy else None,
         last_seen=options.last_seen,
     )
@@ -149,13 +189,25 @@ def _show(options: argparse.Namespace) -> int:
     for record in found:
         _print(json.dumps(asdict(record), indent=2))
     if not found:
-        raise ConfigError(
-            what=f"no record {options.name!r}",
-            where=str(options.folder),
-            why="no record has this id, seq or hash",
-            fix="look with `python -m ledger log`",
-        )
+        raise _unknown(options.folder, options.name)
     return 0
+
+
+def _find_one(folder: Path, name: str) -> Record:
+    """Return the last record of a name: of an id, its outcome."""
+    found = list(_find(folder, name))
+    if not found:
+        raise _unknown(folder, name)
+    return found[-1]
+
+
+def _unknown(folder: Path, name: str) -> ConfigError:
+    return ConfigError(
+        what=f"no record {name!r}",
+        where=str(folder),
+        why="no record has this id, seq or hash",
+        fix="look with `python -m ledger log`",
+    )
 
 
 def _find(folder: Path, name: str) -> Iterator[Record]:
@@ -187,6 +239,48 @@ def _checkpoint(options: argparse.Namespace) -> int:
     return 0
 
 
+def _prove(options: argparse.Namespace) -> int:
+    record = _find_one(options.folder, options.name)
+    proof = prove(options.folder, record.seq)
+    if options.out is None:
+        sys.stdout.write(proof.decode())
+    else:
+        options.out.write_bytes(proof)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    record, proof = open_proof(options.file.read_bytes(), _load_keys(options.key))
+    checkpoint = proof.checkpoint
+    _print(f"PASS  record {record.seq} of {checkpoint.size} in {checkpoint.origin}")
+    _print(json.dumps(asdict(record), indent=2))
+    return 0
+
+
+def _request(options: argparse.Namespace) -> int:
+    sys.stdout.write(make_request(options.folder, options.old).decode())
+    return 0
+
+
+def _witness(options: argparse.Namespace) -> int:
+    key = SigningKey.load(options.sign)
+    logs = _load_keys(options.key)
+    witness = Witness(options.state, key=key, logs=logs, clock=options.clock)
+    sys.stdout.write(witness.add_checkpoint(sys.stdin.read().encode()).decode())
+    return 0
+
+
+def _cosign(options: argparse.Namespace) -> int:
+    witness = VerifyKey.load(options.key)
+    cosigned = add_cosignature(options.folder, sys.stdin.read().encode(), witness)
+    sys.stdout.write(cosigned.note.decode())
+    return 0
+
+
+def _load_keys(paths: Sequence[Path] | None) -> list[VerifyKey]:
+    return [VerifyKey.load(path) for path in paths or ()]
+
+
 def _create(options: argparse.Namespace) -> int:
     key = SigningKey.load(options.sign)
     with Log.create(options.folder, origin=key.name, key=key, clock=options.clock):
@@ -195,7 +289,8 @@ def _create(options: argparse.Namespace) -> int:
 
 
 def _keygen(options: argparse.Namespace) -> int:
-    key = SigningKey.generate(options.name)
+    algorithm = COSIGNATURE if options.witness else ED25519
+    key = SigningKey.generate(options.name, algorithm=algorithm)
     key.save(options.file)
     _print(key.verify_key.text)
     return 0

@@ -24,30 +24,21 @@ class LedgerError(Exception):
         The rule or the cause.
     fix : str
         What the reader can do about it.
-    code : str, optional
-        The stable code, when it is not the one of the class.
     """
 
-    code: str = "E0100"
+    code: ClassVar[str] = "E0100"
     exit_code: ClassVar[int] = 70
 
-    def __init__(self, *, what: str, where: str, why: str, fix: str, code: str = "") -> None:
+    def __init__(self, *, what: str, where: str, why: str, fix: str) -> None:
         super().__init__(what, where, why, fix)
         self.what = what
         self.where = where
         self.why = why
         self.fix = fix
-        self.code = code or type(self).code
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a process of a pool hand the error to its parent."""
-        parts = {
-            "what": self.what,
-            "where": self.where,
-            "why": self.why,
-            "fix": self.fix,
-            "code": self.code,
-        }
+        parts = {"what": self.what, "where": self.where, "why": self.why, "fix": self.fix}
         return functools.partial(type(self), **parts), ()
 
     def __str__(self) -> str:
@@ -69,6 +60,12 @@ class ConfigError(LedgerError):
 
     code = "E0120"
     exit_code = 2
+
+
+class AlreadyThereError(ConfigError):
+    """A ledger or a key stands where one was to be made; neither is ever replaced."""
+
+    code = "E0127"
 
 
 class StorageError(LedgerError):

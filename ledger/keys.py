@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from ledger import durable
-from ledger.errors import ConfigError
+from ledger.errors import AlreadyThereError, ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +52,12 @@ class KeyExposedError(ConfigError):
     """Others than the owner may read the file of a signing key."""
 
     code = "E0122"
+
+
+class WrongKeyError(ConfigError):
+    """A key with another name or algorithm than its use asks for."""
+
+    code = "E0128"
 
 
 class MalformedKeyError(ConfigError):
@@ -176,12 +182,11 @@ class SigningKey:
     def save(self, path: Path) -> None:
         """Write the key to a new file of mode 0600; refuse to replace one."""
         if not durable.create(path, self.text.encode() + b"\n", mode=0o600):
-            raise ConfigError(
+            raise AlreadyThereError(
                 what="a key is there already",
                 where=str(path),
                 why="a replaced signing key cannot be brought back",
                 fix="choose another path, or move the old key away first",
-                code="E0127",
             )
 
     def sign(self, message: bytes) -> bytes:
@@ -196,12 +201,11 @@ def is_name(name: str) -> bool:
 
 def _check_name(name: str) -> None:
     if not is_name(name):
-        raise ConfigError(
+        raise WrongKeyError(
             what=f"not a name for a key: {name!r}",
             where="name",
             why="a name stands between spaces and plus signs, so it can hold neither",
             fix="use the shape of an address without scheme: example.org/firm/workspace",
-            code="E0128",
         )
 
 

@@ -40,10 +40,10 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 from ledger import chain, checkpoints, durable, segments, tail
 from ledger.batch import Batch, Ticket
 from ledger.digest import ZERO
-from ledger.errors import ConfigError, LedgerError, StorageError
+from ledger.errors import AlreadyThereError, ConfigError, LedgerError, StorageError
 from ledger.ids import Ids
 from ledger.index import Place, Position
-from ledger.keys import ED25519, SigningKey
+from ledger.keys import ED25519, SigningKey, WrongKeyError
 from ledger.lock import Lock, refuse_network
 from ledger.record import Draft, seal
 from ledger.signer import Signer
@@ -62,6 +62,12 @@ if TYPE_CHECKING:
 Clock: TypeAlias = Callable[[], datetime]
 
 _TOLERATED: Final = timedelta(seconds=1)
+
+
+class ClockError(ConfigError):
+    """The clock gave a time without zone."""
+
+    code = "E0129"
 
 
 class ClosedLogError(ConfigError):
@@ -428,12 +434,11 @@ def _recovery(stated: dict[str, object]) -> Draft:
 def _stamp(now: datetime) -> str:
     """Return a time as records state it: UTC, always 27 characters."""
     if now.tzinfo is None:
-        raise ConfigError(
+        raise ClockError(
             what="the clock gave a time without zone",
             where=repr(now),
             why="records state UTC; a time without zone could be any",
             fix="pass a clock such as lambda: datetime.now(UTC)",
-            code="E0129",
         )
     return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
@@ -446,12 +451,11 @@ def _check_creation(root: Path, origin: str, key: VerifyKey, segment_records: in
     if root.exists() and segments.list_segments(root):
         raise _exists(root)
     if key.name != origin or key.algorithm != ED25519:
-        raise ConfigError(
+        raise WrongKeyError(
             what=f"expected an Ed25519 key of {origin!r}, found one of {key.name!r}",
             where=str(root),
             why="the name of a log's key is the origin of the log",
             fix="generate the key with the origin as its name",
-            code="E0128",
         )
     if segment_records < 1 or segment_records & (segment_records - 1):
         raise ConfigError(
@@ -462,13 +466,12 @@ def _check_creation(root: Path, origin: str, key: VerifyKey, segment_records: in
         )
 
 
-def _exists(root: Path) -> ConfigError:
-    return ConfigError(
+def _exists(root: Path) -> AlreadyThereError:
+    return AlreadyThereError(
         what="a ledger is there already",
         where=str(root),
         why="a ledger is never overwritten",
         fix="open it, or choose another folder",
-        code="E0127",
     )
 
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from ledger.checkpoint import Checkpoint
 
 
+class OtherLedgerError(ConfigError):
+    """The remembered checkpoint is of another ledger."""
+
+    code = "E0136"
+
+
 def read_last_seen(path: Path, origin: str) -> Checkpoint | None:
     """Return the checkpoint in the file, or None when nothing was seen yet.
 
@@ -36,12 +42,11 @@ def read_last_seen(path: Path, origin: str) -> Checkpoint | None:
         return None
     seen = read_checkpoint(path.read_bytes())
     if seen.origin != origin:
-        raise ConfigError(
+        raise OtherLedgerError(
             what=f"expected the last seen checkpoint of {origin}, found one of {seen.origin}",
             where=str(path),
             why="each ledger is remembered in a file of its own",
             fix="name the file of this ledger",
-            code="E0136",
         )
     return seen
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ledger import checkpoints, durable, tree
 from ledger.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
 from ledger.digest import Digest
-from ledger.errors import ConfigError
+from ledger.keys import WrongKeyError
 from ledger.merkle import Frontier
 
 if TYPE_CHECKING:
@@ -87,12 +87,11 @@ class Signer:
     def _check_names(self, keys: tuple[SigningKey, ...]) -> None:
         for key in keys:
             if key.name != self._origin:
-                raise ConfigError(
+                raise WrongKeyError(
                     what=f"expected a key of {self._origin}, found one of {key.name}",
                     where=str(self._root),
                     why="the name of a log's key is the origin of the log",
                     fix="load the key of this ledger",
-                    code="E0128",
                 )
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from ledger import segments
 from ledger.chain import broken, checked_lines
-from ledger.merkle import Frontier
+from ledger.merkle import Frontier, consistency_path, inclusion_path, tree_root
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ledger.segments import Summary
 
 
 def frontier_at(root: Path, size: int) -> Frontier:
@@ -44,3 +46,66 @@ def extend(root: Path, frontier: Frontier, size: int) -> None:
         frontier.push(digest)
     if frontier.size != size:
         raise broken(root, frontier.size)
+
+
+class DiskTree:
+    """Proofs over the first `size` records of a ledger, from the hashes that are stored.
+
+    A proof that is made from altered records does not verify; nothing is checked here.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the ledger.
+    size : int
+        The number of records of the tree.
+    """
+
+    def __init__(self, root: Path, size: int) -> None:
+        self._root = root
+        self._size = size
+        self._summaries: dict[int, Summary] = {}
+        for segment in segments.list_segments(root):
+            summary = segments.read_summary(root, segment.first) if segment.closed else None
+            if summary is not None:
+                self._summaries[summary.first] = summary
+
+    def prove_inclusion(self, index: int) -> list[bytes]:
+        """Return the hashes that lead from the record at `index` to the root."""
+        return inclusion_path(self.root_of, index, self._size)
+
+    def prove_consistency(self, old_size: int) -> list[bytes]:
+        """Return the hashes that show the first `old_size` records to be a prefix."""
+        return consistency_path(self.root_of, old_size, self._size)
+
+    def root_of(self, start: int, stop: int) -> bytes:
+        """Return the root over the records from `start` up to `stop`."""
+        nodes: list[bytes] = []
+        at = start
+        while (summary := self._summaries.get(at)) and at + summary.count <= stop:
+            nodes.append(bytes.fromhex(summary.root))
+            at += summary.count
+        if not nodes:
+            return tree_root(self._leaves(start, stop))
+        if at < stop:
+            # Smaller than a segment, so it stands apart at every level below the top.
+            return self._join(nodes, self._leaves(at, stop))
+        return tree_root(nodes)
+
+    def _join(self, nodes: list[bytes], rest: list[bytes]) -> bytes:
+        height = next(iter(self._summaries.values())).count.bit_length() - 1
+        frontier = Frontier()
+        for node in nodes:
+            frontier.push_subtree(node, height)
+        frontier.extend(rest)
+        return frontier.root()
+
+    def _leaves(self, start: int, stop: int) -> list[bytes]:
+        leaves = []
+        for seq, line in segments.iter_lines(self._root, start):
+            if seq >= stop:
+                break
+            leaves.append(segments.line_hash(line))
+        if len(leaves) != stop - start:
+            raise broken(self._root, start + len(leaves))
+        return leaves

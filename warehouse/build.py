@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse.digest import hash_marts
+from warehouse.digest import SCHEMAS, hash_marts
 from warehouse.errors import (
     BuildFailedError,
     EvidenceAlteredError,
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 """The dbt project of this checkout."""
+DERIVED = ("staging", "intermediate", *SCHEMAS)
+"""The schemas that dbt makes; a model that is no longer there leaves no table behind."""
 SNAPSHOTS_KEPT = 3
 """Older snapshots are removed; all of them can be built again."""
 
@@ -167,7 +169,7 @@ def rehash(workspace: Path, through_seq: int) -> tuple[MartDigest, ...]:
 
 
 def _set_head(database: Path, through_seq: int) -> str:
-    """Write which record the marts stand on, and return its hash."""
+    """Drop what was derived, write which record the marts stand on, and return its hash."""
     with duckdb.connect(str(database)) as connection:
         row = connection.execute(
             "select hash from raw.records where seq = ?", [through_seq]
@@ -180,6 +182,8 @@ def _set_head(database: Path, through_seq: int) -> str:
                 fix="name the `through_seq` of a recorded build, or none for the last record",
             )
         connection.begin()
+        for schema in DERIVED:
+            connection.execute(f"drop schema if exists {schema} cascade")
         connection.execute("delete from raw.head")
         connection.execute("insert into raw.head values (?, ?)", [through_seq, row[0]])
         connection.commit()
@@ -190,7 +194,7 @@ def _derive(
     database: Path, target: Path
 ) -> tuple[tuple[MartDigest, ...], tuple[RuleFindings, ...]]:
     """Run dbt on `database` and return what the marts hold."""
-    run_dbt(database, target, "build", "--exclude-resource-type", "unit_test")
+    run_dbt(database, target, "build", "--no-write-json", "--exclude-resource-type", "unit_test")
     with duckdb.connect(str(database), read_only=True) as connection:
         findings = connection.execute(
             "select rule, count(*) from health.fct_findings group by rule order by rule"
@@ -241,7 +245,6 @@ def run_dbt(database: Path, target: Path, *arguments: str) -> None:
 _QUIET = (
     "--no-version-check",
     "--no-send-anonymous-usage-stats",
-    "--no-write-json",
     "--quiet",
     "--log-format=json",
     "--no-use-colors",
@@ -274,7 +277,7 @@ def _explain(output: str, errors: str) -> BuildFailedError | EvidenceAlteredErro
         nodes.extend([name] if name and name not in nodes else [])
         messages.append(str(event["info"]["msg"]).strip())
     where = ", ".join(nodes) or "dbt"
-    why = " | ".join(message for message in messages if message) or errors.strip()[-2000:]
+    why = " | ".join(message for message in messages if message) or (output + errors)[-2000:]
     if any(name in _CHAIN_TESTS for name in nodes):
         return EvidenceAlteredError(
             f"the tables of the warehouse are not a verified ledger: {nodes[0]} fails",

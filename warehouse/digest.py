@@ -84,12 +84,10 @@ def content_hash_sql(mart: str, columns: Sequence[tuple[str, str]]) -> str:
     """
     header = f"assay-mart/1\n{mart}\n" + "".join(f"{name} {kind}\n" for name, kind in columns)
     fields = " || ".join(_field(name, kind) for name, kind in columns)
-    return (  # names of our own tables
-        "select count(*) as row_count, sha256("
-        f"'{header}' || coalesce(string_agg(row_hash, '' order by primary_key), '')"
-        ") as content_sha256 "
-        f"from (select {columns[0][0]} as primary_key, sha256({fields}) as row_hash from {mart})"
-    )
+    rows = f"select {columns[0][0]} as primary_key, sha256({fields}) as row_hash from {mart}"  # noqa: S608
+    joined = "coalesce(string_agg(row_hash, '' order by primary_key), '')"
+    digest = f"sha256('{header}' || {joined}) as content_sha256"
+    return f"select count(*) as row_count, {digest} from ({rows})"  # noqa: S608 - our own tables
 
 
 def list_marts(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:

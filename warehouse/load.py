@@ -254,7 +254,7 @@ def _add_documents(connection: duckdb.DuckDBPyConnection, blobs: BlobStore) -> N
             raise EvidenceAlteredError(
                 f"the {role} {digest} is named by a record and missing",
                 where=error.where,
-                why="a result too long for a line stands in a blob; without it the tables have a hole",
+                why="a result too long for a line stands in a blob; the tables need it",
                 fix=error.fix,
             ) from error
         connection.execute("insert into raw.documents values (?, ?, ?)", [digest, role, content])

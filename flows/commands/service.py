@@ -11,12 +11,13 @@ import signal
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from flows.commands.runs import resolve_profile
 from flows.errors import UsageError
-from flows.local_server import API_URL, LocalServer, choose_port, client_environment
-from flows.settings import set_environment
+from flows.local_server import API_URL, LocalServer, api_url, choose_port, client_environment
+from flows.settings import now, set_environment
 from ledger import read_records
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ USUAL_CRON = "0 22 * * 1-5"
 
 LOOK_SECONDS = 1.0
 SCHEDULED_WITHIN_SECONDS = 120.0
+OVERDUE = timedelta(seconds=30)
+"""A run that failed before it was recorded is noticed by the time that has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +161,13 @@ def check_service(
 
 def _check_flow(service: Service) -> None:
     """Refuse what Prefect would not schedule; it is imported here, so its environment is set."""
-    api = f"http://127.0.0.1:{service.port}/api"
-    set_environment({**client_environment(service.workspace), API_URL: api})
+    environment = {
+        **client_environment(service.workspace),
+        API_URL: api_url(service.port),
+        # The fresh process of a run must not import packages from the current folder.
+        "PYTHONSAFEPATH": "1",
+    }
+    set_environment(environment)
     from flows.scheduled import find_flow  # noqa: PLC0415 - Prefect reads the environment now
     from flows.scheduler import read_schedule  # noqa: PLC0415
 
@@ -263,8 +271,8 @@ class Watch:
     _looks: int = 0
 
     def look(self, *, again: bool) -> None:
-        """Ask while nothing is known, and `again` after a run has ended."""
-        if self._known is not None and not again:
+        """Ask while nothing is known, `again` after a run has ended, and when one is overdue."""
+        if self._known is not None and not again and now() < self._known + OVERDUE:
             return
         found = self.scheduler.next_run()
         self._looks += 1

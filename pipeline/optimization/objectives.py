@@ -21,12 +21,15 @@ NO_VARIANCE = 1e-14
 """A variance at or below this share of the mean variance is the rounding of a full hedge."""
 
 
+def ridge(problem: Problem) -> FloatArray:
+    """Return what the ridge adds to the scaled covariance: a multiple of the identity."""
+    return problem.l2_penalty * np.eye(len(problem.symbols))
+
+
 def ridged(problem: Problem) -> FloatArray:
     """Return the scaled covariance with the ridge on its diagonal."""
     matrix = problem.prior.covariance
-    if not problem.l2_penalty:
-        return matrix
-    return matrix + problem.l2_penalty * np.eye(len(matrix))
+    return matrix + ridge(problem) if problem.l2_penalty else matrix
 
 
 def penalised_variance(problem: Problem, weights: FloatArray) -> float:
@@ -65,6 +68,30 @@ def tail_risk(problem: Problem, weights: FloatArray) -> float:
     """Return the conditional value at risk per period, as a positive loss."""
     losses = portfolio_losses(problem.returns, weights)
     return tail_loss(losses, problem.tail_level)
+
+
+def objective(problem: Problem, weights: FloatArray) -> float | None:
+    """Return the objective of the problem's convex risk profile; `None` for a ratio without risk.
+
+    Raises
+    ------
+    ValueError
+        If the risk profile has no objective.
+    """
+    name = problem.risk_profile
+    if name in {"min_variance", "market_neutral"}:
+        return penalised_variance(problem, weights)
+    if name == "max_sharpe":
+        return annual_sharpe_ratio(problem, weights)
+    if name == "max_diversification":
+        return diversification(problem, weights)
+    if name == "min_cvar":
+        return tail_risk(problem, weights)
+    if name == "black_litterman":
+        updated = with_views(problem)
+        return None if updated is None else annual_sharpe_ratio(updated, weights)
+    msg = f"{name} has no objective"
+    raise ValueError(msg)
 
 
 def with_views(problem: Problem) -> Problem | None:

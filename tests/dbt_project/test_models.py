@@ -10,11 +10,13 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from tests.warehouse.derivation import Model, manifest, nodes, rows_of
+from tests.warehouse.derivation import manifest, nodes, rows_of
 from warehouse.build import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.warehouse.derivation import Model
 
 MARTS = ("health", "metrics", "meta")
 EVIDENCE = ["record_seq", "record_hash", "run_id"]
@@ -154,7 +156,7 @@ def test_columns_of_a_mart_are_those_of_its_table(derived: Path) -> None:
     for model in marts():
         found = rows_of(
             derived,
-            "select column_name, lower(data_type) from information_schema.columns where "
+            "select column_name, lower(data_type) from information_schema.columns where "  # noqa: S608
             f"table_schema = '{model.schema}' and table_name = '{model.name}' "
             "order by ordinal_position",
         )
@@ -167,7 +169,7 @@ def test_a_model_is_named_after_its_layer(model: Model) -> None:
     """The folder is the schema, the prefix the layer, and every model has a description."""
     assert model.name.startswith(PREFIXES[model.schema])
     assert Path(model.node["path"]).stem == model.name
-    assert model.schema in Path(model.node["path"]).parts or model.schema in {"staging"}
+    assert model.schema in Path(model.node["path"]).parts or model.schema == "staging"
     assert model.node["description"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -115,6 +116,42 @@ def test_a_checkpoint_is_signed_on_demand(run: Run, log: Log, tmp_path: Path) ->
     assert (code, out.split("\n")[:2]) == (0, [ORIGIN, "3"])
     (log.path / "checkpoint").unlink()
     assert run("checkpoint", log.path)[0] == 2
+
+
+def test_a_record_is_proven_and_checked(run: Run, log: Log, tmp_path: Path) -> None:
+    """One file and one key are enough."""
+    key = SigningKey(ORIGIN, bytes(range(32)))
+    key.verify_key.save(tmp_path / "pub")
+    receipt = fill(log, 3)[3]
+    assert run("prove", log.path, receipt.id)[0] == 2
+    log.checkpoint(key)
+    assert run("prove", log.path, receipt.id, "--out", tmp_path / "proof") == (0, "", "")
+    assert run("prove", log.path, receipt.id)[1] == (tmp_path / "proof").read_text()
+    code, out, _ = run("check", tmp_path / "proof", "--key", tmp_path / "pub")
+    assert (code, out.splitlines()[0]) == (0, f"PASS  record {receipt.seq} of 7 in {ORIGIN}")
+    (tmp_path / "proof").write_text((tmp_path / "proof").read_text().replace("index 4", "index 3"))
+    assert run("check", tmp_path / "proof", "--key", tmp_path / "pub")[0] == 3
+    assert run("prove", log.path, "unknown")[0] == 2
+
+
+def test_a_witness_is_asked_and_answers(
+    run: Run, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Standard input and output are all the transport there is."""
+    SigningKey(ORIGIN, bytes(range(32))).verify_key.save(tmp_path / "log.pub")
+    _, vkey, _ = run("keygen", tmp_path / "w.key", "--name", "example.org/w", "--witness")
+    (tmp_path / "w.pub").write_text(vkey)
+    request = run("request", log.path)[1]
+    monkeypatch.setattr("sys.stdin", io.StringIO(request))
+    options = ["--sign", tmp_path / "w.key", "--key", tmp_path / "log.pub"]
+    code, answer, _ = run("witness", tmp_path / "state", *options)
+    assert code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    code, note, _ = run("cosign", log.path, "--key", tmp_path / "w.pub")
+    assert (code, note.endswith(answer)) == (0, True)
+    (tmp_path / "policy").write_text(f"witness w {vkey}quorum w\n")
+    _, out, _ = run("verify", log.path, "--json", "--policy", tmp_path / "policy")
+    assert json.loads(out)["trust"] == "witnessed"
 
 
 def test_wrong_use_has_exit_code_2(run: Run, tmp_path: Path) -> None:

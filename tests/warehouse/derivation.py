@@ -42,7 +42,7 @@ def manifest() -> Any:
         database = Path(folder) / "build.duckdb"
         with duckdb.connect(str(database)) as connection:
             connection.execute(Path(build.__file__).with_name("raw.sql").read_text())
-        build.run_dbt(database, target, "compile", "--write-json")
+        build.run_dbt(database, target, "compile")
         return json.loads((target / "manifest.json").read_text(encoding="utf-8"))
 
 
@@ -99,9 +99,9 @@ def failing_tests(database: Path) -> dict[str, int]:
     with duckdb.connect(str(database), read_only=True) as connection:
         counts = {}
         for test in nodes("test"):
-            rows = connection.execute(f"select count(*) from ({test.sql}\n)").fetchall()[0][0]
+            rows = connection.execute(test.sql).fetchall()
             if rows:
-                counts[test.name] = rows
+                counts[test.name] = len(rows)
     return counts
 
 

@@ -12,35 +12,54 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ledger.blobs import BlobStore
-from ledger.canonical import dumps
-from ledger.checkpoint import Checkpoint, sign_checkpoint
-from ledger.digest import Digest, sha256
-from ledger.keys import SigningKey
-from ledger.merkle import tree_root
-from ledger.record import Draft, Record, parse_record, seal
+from ledger import (
+    BlobStore,
+    Checkpoint,
+    Digest,
+    Draft,
+    SigningKey,
+    dumps,
+    parse_record,
+    sha256,
+    sign_checkpoint,
+    tree_root,
+)
+from ledger.record import seal
+from tests.warehouse.payloads import (
+    PERIODS,
+    TEST_DAYS,
+    TRAIN_DAYS,
+    Book,
+    constraint_of,
+    day,
+    digest_of,
+    health_of,
+    make_returns,
+    metrics_of,
+    rebalanced,
+    regime_of,
+    selection_of,
+    simulated,
+    solution_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from ledger import Record
+
 ORIGIN = "example.org/synthetic"
 START = datetime(2026, 11, 21, 4, 0, 0, tzinfo=UTC)
-FIRST_DAY = date(2025, 1, 1)
 CELLS = (("custom", "hrp"), ("skfolio", "min_variance"))
 SLEEVES = {
     "stocks": ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF"),
     "crypto": ("BTC", "ETH", "LTC", "SOL", "XMR", "XRP"),
 }
-PERIODS = 365
-TRAIN_DAYS = 20
-TEST_DAYS = 5
-RATE = 0.0006
 KEY = SigningKey(ORIGIN, bytes(32))
 COMMIT = "4f2a91c0de4f2a91c0de4f2a91c0de4f2a91c0de"
 
@@ -172,24 +191,7 @@ class Story:
         return used
 
 
-def digest_of(text: str) -> Digest:
-    """Return the digest of a text: a stand-in for a blob nobody reads."""
-    return sha256(text.encode())
-
-
-def day(number: int) -> str:
-    """Return the day of that number; the market is open every day."""
-    return (FIRST_DAY + timedelta(days=number)).isoformat()
-
-
-def make_returns(sleeve: str, symbols: tuple[str, ...], days: int) -> dict[str, list[float]]:
-    """Return seeded daily returns of each symbol."""
-    seed = int(digest_of(sleeve)[:8], 16)
-    generator = np.random.Generator(np.random.PCG64(seed))
-    return {s: [float(x) for x in generator.normal(0.0005, 0.02, days)] for s in symbols}
-
-
-def tell(size: Size = Size()) -> Story:  # noqa: B008 - frozen
+def tell(size: Size = Size()) -> Story:
     """Return the whole story: backtests, a replay, an aborted run, a failed decision."""
     story = Story()
     genesis = {
@@ -242,33 +244,14 @@ def _walk(
         },
         snapshot=snapshot,
     )  # fmt: skip
-    books = {cell: _Book() for cell in size.cells}
+    books = {cell: Book() for cell in size.cells}
     for window in range(size.windows):
-        _decide_window(story, sleeve, symbols, returns, window, books)
+        _decide_window(story, sleeve, window, symbols=symbols, returns=returns, books=books)
     for cell, book in books.items():
         _record_measure(story, sleeve, cell, book)
     return {
         ".".join(cell): list(zip(book.days, book.navs, strict=True)) for cell, book in books.items()
     }
-
-
-@dataclass(slots=True)
-class _Book:
-    """What a cell holds and has earned."""
-
-    cash: float = 1.0
-    positions: dict[str, float] = field(default_factory=dict)
-    last: str | None = None
-    days: list[str] = field(default_factory=list)
-    gross: list[float] = field(default_factory=list)
-    net: list[float] = field(default_factory=list)
-    navs: list[float] = field(default_factory=list)
-    turnover: list[float] = field(default_factory=list)
-    costs: list[float] = field(default_factory=list)
-
-    @property
-    def nav(self) -> float:
-        return self.cash + sum(self.positions[s] for s in sorted(self.positions))
 
 
 def _frame(window: int) -> tuple[int, dict[str, Any], dict[str, Any]]:
@@ -289,21 +272,25 @@ def _frame(window: int) -> tuple[int, dict[str, Any], dict[str, Any]]:
 def _decide_window(
     story: Story,
     sleeve: str,
+    window: int,
+    *,
     symbols: tuple[str, ...],
     returns: dict[str, list[float]],
-    window: int,
-    books: dict[tuple[str, str], _Book],
+    books: dict[tuple[str, str], Book],
 ) -> None:
+    """Record the decisions of one sleeve and window."""
     at, dates, rows = _frame(window)
-    common: dict[str, Any] = {"sleeve": sleeve, "as_of": day(at - 1), "window": dates, "slice": rows,
-              "snapshot": digest_of(f"snapshot of {sleeve}")}  # fmt: skip
+    common: dict[str, Any] = {
+        "sleeve": sleeve, "as_of": day(at - 1), "window": dates, "slice": rows,
+        "snapshot": digest_of(f"snapshot of {sleeve}"),
+    }  # fmt: skip
     ordinal = f"{sleeve}.{window:04d}"
     health = story.intend("assess", ordinal, params={"lookback_days": TRAIN_DAYS}, **common)
-    story.conclude(health, _health(symbols, day(at - 1)))
+    story.conclude(health, health_of(symbols, day(at - 1)))
     regime = story.intend(
         "detect", ordinal, params={"recent_days": 5}, upstream={"health": health}, **common
     )
-    story.conclude(regime, _regime(day(at - 1), window))
+    story.conclude(regime, regime_of(day(at - 1), window))
     chosen = story.intend(
         "select",
         ordinal,
@@ -311,7 +298,7 @@ def _decide_window(
         upstream={"health": health},
         **common,
     )
-    selection = story.conclude(chosen, _selection(symbols, day(at - 1)))
+    selection = story.conclude(chosen, selection_of(symbols, day(at - 1)))
     for cell, book in books.items():
         named = {**common, "cell": {"engine": cell[0], "risk_profile": cell[1]}}
         label = f"{sleeve}.{'.'.join(cell)}.{window:04d}"
@@ -322,9 +309,9 @@ def _decide_window(
             upstream={"regime": regime, "selection": chosen},
             **named,
         )
-        weights = _solution(selection, cell, day(at - 1), window)
+        weights = solution_of(selection, cell, day(at - 1), window)
         story.conclude(solve, weights)
-        _trade(story, label, named, solve, weights["weights"], returns, at, book)
+        _trade(story, label, named, solve, returns=returns, book=book)
 
 
 def _trade(
@@ -332,202 +319,25 @@ def _trade(
     label: str,
     named: dict[str, Any],
     solve: str,
-    targets: dict[str, float],
+    *,
     returns: dict[str, list[float]],
-    at: int,
-    book: _Book,
+    book: Book,
 ) -> None:
     """Record rebalance and simulate of one window and move the book through it."""
+    targets = story.results[solve][0]["weights"]
+    at = TRAIN_DAYS + TEST_DAYS * named["window"]["ordinal"]
     upstream = {"weights": solve} | ({"holdings": book.last} if book.last else {})
     params = {"slippage_bps": 5.0, "commission_bps": 1.0}
     trades = story.intend("rebalance", label, params=params, upstream=upstream, **named)
-    moved = _rebalance(book, targets, named["as_of"])
+    moved = rebalanced(book, targets, named["as_of"])
     story.conclude(trades, moved)
     upstream = {"trades": trades} | ({"holdings": book.last} if book.last else {})
     run = story.intend("simulate", label, params=params, upstream=upstream, **named)
-    story.conclude(run, _simulate(book, targets, returns, at, moved["turnover_one_way"]))
+    story.conclude(run, simulated(book, targets, returns, at, moved["turnover_one_way"]))
     book.last = run
 
 
-def _health(symbols: tuple[str, ...], as_of: str) -> dict[str, Any]:
-    rows = [
-        {"symbol": s, "status": "ok", "bars": TRAIN_DAYS, "expected": TRAIN_DAYS, "missing": 0,
-         "largest_gap": 0, "tolerated": 0, "last_date": as_of, "stale": 0, "deviation": 0.02,
-         "largest_return": 0.05, "reasons": []}
-        for s in symbols
-    ]  # fmt: skip
-    return {
-        "as_of": as_of,
-        "strict": True,
-        "gate": "open",
-        "counts": {"ok": len(rows)},
-        "symbols": rows,
-    }
-
-
-def _regime(as_of: str, window: int) -> dict[str, Any]:
-    components = [
-        {"name": "volatility_ratio", "value": 1.25, "null_percentile": 0.6, "weight": 0.5,
-         "accepted": True, "note": None},
-        {"name": "hmm", "value": None, "null_percentile": None, "weight": 0.0, "accepted": False,
-         "note": "states too close"},
-    ]  # fmt: skip
-    name = "turbulent" if window % 3 == 1 else "normal"
-    return {
-        "as_of": as_of,
-        "regime": name,
-        "score": 0.5,
-        "observations": 19,
-        "components": components,
-    }
-
-
-def _selection(symbols: tuple[str, ...], as_of: str) -> dict[str, Any]:
-    features = [
-        {"symbol": s, "momentum": 0.01 * i, "volatility": 0.3, "entropy": 0.9, "hurst": 0.5,
-         "efficiency": 0.1 + 0.01 * i}
-        for i, s in enumerate(symbols)
-    ]  # fmt: skip
-    vetoed = symbols[-1]
-    verdicts = [
-        {"symbol": s, "rule": rule, "value": 0.9 if s != vetoed else 0.999, "limit": 0.99,
-         "passed": s != vetoed}
-        for s in symbols for rule in ("entropy", "volatility")
-    ]  # fmt: skip
-    kept = symbols[:-1]
-    scores = [{"symbol": s, "score": 1.0 - 0.1 * i, "rank": i + 1} for i, s in enumerate(kept)]
-    clusters = [
-        {"cluster": 1, "symbols": list(kept[:2])},
-        {"cluster": 2, "symbols": list(kept[2:])},
-    ]
-    return {
-        "as_of": as_of, "universe": list(symbols), "features": features, "verdicts": verdicts,
-        "relaxed": 0, "scores": scores, "clusters": clusters,
-        "clusters_sha256": sha256(dumps(clusters)), "selected": list(kept[:4]),
-    }  # fmt: skip
-
-
-def _solution(
-    selection: dict[str, Any], cell: tuple[str, str], as_of: str, window: int
-) -> dict[str, Any]:
-    chosen = selection["selected"]
-    raw = [1.0 + 0.1 * ((i + window) % 3) for i in range(len(chosen))]
-    weights = {s: x / sum(raw) for s, x in zip(chosen, raw, strict=True)}
-    fell = cell[0] == "skfolio" and window == 1
-    relaxed = window == 2
-    actual = {"engine": "custom", "risk_profile": cell[1]} if fell else None
-    requested = {"engine": cell[0], "risk_profile": cell[1]}
-    cap = 0.35 if relaxed else 0.30
-    constraints = [_constraint("budget", "total", math.fsum(weights.values()), 1.0)]
-    constraints += [_constraint("symbol_cap", s, w, cap) for s, w in weights.items()]
-    fallbacks = (
-        [{**requested, "status": "infeasible", "reason": "no feasible point"}] if fell else []
-    )
-    return {
-        "as_of": as_of, "requested": requested, "actual": actual or requested,
-        "status": "optimal", "objective": 0.01, "iterations": 12,
-        "residuals": {"primal": 1e-9, "dual": 2e-9}, "weights": weights, "cash": 0.0,
-        "caps": {"regime": "normal", "symbol_cap": cap, "cluster_cap": 1.0,
-                 "symbol_cap_requested": 0.30, "cluster_cap_requested": 1.0,
-                 "rule": "relax" if relaxed else "none"},
-        "constraints": constraints, "dropped": [], "fallbacks": fallbacks,
-        "slice_sha256": digest_of(f"chosen {as_of}"),
-    }  # fmt: skip
-
-
-def _constraint(kind: str, name: str, value: float, limit: float) -> dict[str, Any]:
-    slack = limit - value
-    return {"kind": kind, "name": name, "value": value, "limit": limit, "slack": slack,
-            "binding": abs(slack) < 1e-6}  # fmt: skip
-
-
-def _rebalance(book: _Book, targets: dict[str, float], as_of: str) -> dict[str, Any]:
-    nav = book.nav
-    held = {s: v / nav for s, v in sorted(book.positions.items())}
-    changes = {s: targets.get(s, 0.0) - held.get(s, 0.0) for s in sorted({*targets, *held})}
-    cash_change = (1.0 - math.fsum(targets.values())) - book.cash / nav
-    turnover = (math.fsum(abs(x) for x in changes.values()) + abs(cash_change)) / 2
-    trades = [
-        {"symbol": s, "side": "buy" if x > 0 else "sell", "weight": x, "value": x * nav}
-        for s, x in changes.items() if x != 0
-    ]  # fmt: skip
-    return {
-        "as_of": as_of, "nav": nav, "cash_weight": book.cash / nav, "holdings": held,
-        "targets": targets, "trades": trades, "turnover_one_way": turnover,
-        "largest_drift": max(abs(x) for x in changes.values()), "urgency": "rebalance",
-    }  # fmt: skip
-
-
-def _simulate(
-    book: _Book,
-    targets: dict[str, float],
-    returns: dict[str, list[float]],
-    at: int,
-    turnover: float,
-) -> dict[str, Any]:
-    start = book.nav
-    held = {s: v / start for s, v in book.positions.items()}
-    traded = math.fsum(abs(targets.get(s, 0.0) - held.get(s, 0.0)) for s in {*targets, *held})
-    positions = {s: w * start for s, w in targets.items()}
-    cash = start - math.fsum(positions.values())
-    out: dict[str, list[Any]] = {"dates": [], "gross": [], "net": [], "nav": [], "costs": []}
-    nav = start
-    for row in range(at, at + TEST_DAYS):
-        cost = RATE * traded if row == at else 0.0
-        earned = math.fsum(positions[s] * returns[s][row] for s in positions)
-        positions = {s: v * (1 + returns[s][row]) for s, v in positions.items()}
-        cash -= cost * nav
-        gross = earned / nav
-        nav *= 1 + (gross - cost)
-        for name, value in zip(out, (day(row), gross, gross - cost, nav, cost), strict=True):
-            out[name].append(value)
-    book.cash, book.positions = nav - math.fsum(positions.values()), positions
-    book.days += out["dates"]
-    book.gross += out["gross"]
-    book.net += out["net"]
-    book.navs += out["nav"]
-    book.turnover.append(turnover)
-    book.costs.append(math.fsum(out["costs"]))
-    return {
-        "first_date": out["dates"][0], "last_date": out["dates"][-1], "dates": out["dates"],
-        "gross_returns": out["gross"], "net_returns": out["net"], "nav": out["nav"],
-        "nav_start": start, "nav_end": book.nav, "turnover_one_way": turnover,
-        "slippage_cost": RATE * traded * 5 / 6, "commission_cost": RATE * traded / 6,
-        "costs": out["costs"],
-        "holdings_end": {"cash": book.cash, "positions": book.positions},
-        "liquidated_at": None, "leavers": [], "missing_bars": [],
-    }  # fmt: skip
-
-
-def metrics_of(returns: list[float], periods: int = PERIODS) -> dict[str, float | None]:
-    """Return the metrics of a return series, written once more in plain Python."""
-    count = len(returns)
-    mean = math.fsum(returns) / count
-    deviation = math.sqrt(math.fsum((x - mean) ** 2 for x in returns) / (count - 1))
-    downside = math.sqrt(math.fsum(min(x, 0.0) ** 2 for x in returns) / count)
-    growth, peak, worst = 1.0, 1.0, 0.0
-    for x in returns:
-        growth *= 1 + x
-        peak = max(peak, growth)
-        worst = max(worst, 1 - growth / peak)
-    annual = growth ** (periods / count) - 1 if count >= periods else None
-    ascending = sorted(returns)
-    mass = count / 20
-    shares = [min(max(mass - i, 0.0), 1.0) for i in range(count)]
-    return {
-        "total_return": growth - 1,
-        "annual_return": annual,
-        "volatility": deviation * math.sqrt(periods),
-        "sharpe": mean / deviation * math.sqrt(periods) if deviation else None,
-        "sortino": mean / downside * math.sqrt(periods) if downside else None,
-        "calmar": annual / worst if annual is not None and worst else None,
-        "max_drawdown": worst,
-        "var_95": -ascending[math.ceil(mass) - 1],
-        "cvar_95": -math.fsum(s * x for s, x in zip(shares, ascending, strict=True)) / mass,
-    }
-
-
-def _record_measure(story: Story, sleeve: str, cell: tuple[str, str], book: _Book) -> None:
+def _record_measure(story: Story, sleeve: str, cell: tuple[str, str], book: Book) -> None:
     label = f"{sleeve}.{'.'.join(cell)}"
     prefix = f"{story.run_id}/simulate/{label}.*"
     id_ = story.intend(
@@ -561,7 +371,8 @@ def _combine(story: Story, navs: dict[str, dict[str, list[tuple[str, float]]]], 
         {
             "sleeves": [
                 {"sleeve": s, "requested": {"engine": engine, "risk_profile": profile},
-                 "used": {"engine": engine, "risk_profile": profile}, "proxy": False, "reason": None}
+                 "used": {"engine": engine, "risk_profile": profile}, "proxy": False,
+                 "reason": None}
                 for s in sorted(SLEEVES)
             ],
             "dropped": [], "first_date": dates[0], "last_date": dates[-1], "rows": len(dates),
@@ -581,30 +392,34 @@ def _weigh_sleeves(
 ) -> None:
     label = ".".join(cell)
     paths = {s: [1.0, *(nav for _, nav in navs[s][label])] for s in sorted(SLEEVES)}
-    returns = {s: [b / a - 1 for a, b in zip(p, p[1:], strict=False)] for s, p in paths.items()}
+    returns = {s: [b / a - 1 for a, b in pairwise(p)] for s, p in paths.items()}
     padded = {s: [0.0] * TRAIN_DAYS + r for s, r in returns.items()}
-    book = _Book()
+    book = Book()
     for window in range(1, len(dates) // TEST_DAYS):
         at, frame, rows = _frame(window)
-        named: dict[str, Any] = {"sleeve": "meta", "as_of": day(at - 1), "window": frame, "slice": rows,
-                 "snapshot": digest_of("snapshot of meta"),
-                 "cell": {"engine": cell[0], "risk_profile": cell[1]}}  # fmt: skip
+        named: dict[str, Any] = {
+            "sleeve": "meta", "as_of": day(at - 1), "window": frame, "slice": rows,
+            "snapshot": digest_of("snapshot of meta"),
+            "cell": {"engine": cell[0], "risk_profile": cell[1]},
+        }  # fmt: skip
         regime = story.intend("detect", f"meta.{window:04d}", params={"recent_days": 5},
                               **{k: v for k, v in named.items() if k != "cell"})  # fmt: skip
-        story.conclude(regime, _regime(day(at - 1), window))
+        story.conclude(regime, regime_of(day(at - 1), window))
         ordinal = f"meta.{label}.{window:04d}"
         solve = story.intend("optimize", ordinal, params={"sleeve_cap": 0.95},
                              upstream={"regime": regime}, **named)  # fmt: skip
         weights = {"crypto": 0.4, "stocks": 0.6}
-        caps = {"regime": "normal", "symbol_cap": 0.95, "cluster_cap": 1.0,
-                "symbol_cap_requested": 0.95, "cluster_cap_requested": 1.0, "rule": "none"}  # fmt: skip
-        solved = _solution({"selected": ["crypto", "stocks"]}, cell, day(at - 1), 0)
-        constraints = [_constraint("symbol_cap", s, w, 0.95) for s, w in weights.items()]
+        caps = {
+            "regime": "normal", "symbol_cap": 0.95, "cluster_cap": 1.0,
+            "symbol_cap_requested": 0.95, "cluster_cap_requested": 1.0, "rule": "none",
+        }  # fmt: skip
+        solved = solution_of({"selected": ["crypto", "stocks"]}, cell, day(at - 1), 0)
+        constraints = [constraint_of("symbol_cap", s, w, 0.95) for s, w in weights.items()]
         story.conclude(
             solve, {**solved, "weights": weights, "caps": caps, "constraints": constraints}
         )
-        _trade(story, ordinal, named, solve, weights, padded, at, book)
-        _record_flattening(story, ordinal, named, solve, weights, label, window)
+        _trade(story, ordinal, named, solve, returns=padded, book=book)
+        _record_flattening(story, ordinal, named, solve)
     if book.days:
         _record_measure(story, "meta", cell, book)
 
@@ -614,10 +429,10 @@ def _record_flattening(
     ordinal: str,
     named: dict[str, Any],
     solve: str,
-    weights: dict[str, float],
-    label: str,
-    window: int,
 ) -> None:
+    """Record the symbols that the sleeves of one window hold together."""
+    weights = story.results[solve][0]["weights"]
+    label, window = ordinal.split(".", 1)[1].rsplit(".", 1)[0], named["window"]["ordinal"]
     below = {s: f"{story.run_id}/optimize/{s}.{label}.{window:04d}/1" for s in sorted(weights)}
     upstream = {"weights": solve, **{f"sleeve.{s}": id_ for s, id_ in below.items()}}
     id_ = story.intend("flatten", ordinal, upstream=upstream, **named)
@@ -654,8 +469,10 @@ def _crashed(story: Story) -> None:
     story.open("20261126T040000Z-demo", "backtest", "demo", dirty=True, python="3.13.0",
                untracked={"notes.txt": digest_of("notes")})  # fmt: skip
     at, dates, rows = _frame(0)
-    named: dict[str, Any] = {"sleeve": "stocks", "as_of": day(at - 1), "window": dates, "slice": rows,
-             "snapshot": digest_of("snapshot of stocks")}  # fmt: skip
+    named: dict[str, Any] = {
+        "sleeve": "stocks", "as_of": day(at - 1), "window": dates, "slice": rows,
+        "snapshot": digest_of("snapshot of stocks"),
+    }  # fmt: skip
     error = {"code": "E0240", "what": "no engine found weights", "where": "window 0",
              "why": "infeasible", "fix": "relax"}  # fmt: skip
     cell: dict[str, Any] = {"cell": {"engine": "custom", "risk_profile": "hrp"}}

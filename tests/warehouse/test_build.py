@@ -13,7 +13,7 @@ import pytest
 from ledger import dumps, sha256
 from tests.warehouse.derivation import derive
 from tests.warehouse.synthetic import write_workspace
-from warehouse.build import BuildResult, build, rehash
+from warehouse.build import build, rehash
 from warehouse.digest import MartDigest, hash_marts
 from warehouse.errors import (
     BuildFailedError,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger import Draft
+    from warehouse.build import BuildResult
 
 pytestmark = pytest.mark.slow
 

@@ -132,7 +132,7 @@ def test_a_sound_chain_with_another_seq_is_refused(tmp_path: Path) -> None:
     draft = tell().drafts[5]
     forged, _ = seal(draft, seq=9, ts="2026-11-22T00:00:00.000000Z", prev_hash=head)  # type: ignore[arg-type]
     write_lines(workspace, [*lines, forged])
-    with pytest.raises(EvidenceAlteredError, match="expected seq 5 .* found 9"):
+    with pytest.raises(EvidenceAlteredError, match=r"expected seq 5 .* found 9"):
         load(workspace / "warehouse" / "build.duckdb", workspace)
 
 

@@ -30,7 +30,7 @@ HARMLESS = [
     "select sha256('a'), regexp_replace('a', 'b', 'c'), data ->> 'stage' from raw.records limit 1",
     "select sum(weight order by symbol) over (partition by decision_id) from metrics.fct_weights",
     "select * from (select unnest([1, 2]) as n) where n > 1",
-    "with recursive t(n) as (select 1 union all select n + 1 from t where n < 5) select max(n) from t",
+    "with recursive t(n) as (select 1 union all select n + 1 from t where n < 5) select n from t",
     "select * from range(3)",
 ]
 
@@ -135,7 +135,7 @@ def test_rows_are_limited_and_said_to_be(derived: Path) -> None:
 def test_time_is_limited(derived: Path) -> None:
     """A statement that does not end is interrupted."""
     endless = "select count(*) from range(1000000000000) as a, range(1000) as b"
-    with pytest.raises(QueryFailedError, match="no answer within 0.2 s"):
+    with pytest.raises(QueryFailedError, match=r"no answer within 0\.2 s"):
         run_query(derived, endless, seconds=0.2)
 
 

@@ -12,11 +12,11 @@ import sqlglot
 
 from ledger import tree_root
 from tests.warehouse.derivation import derive
+from tests.warehouse.payloads import digest_of
 from tests.warehouse.synthetic import (
     KEY,
     Size,
     changed,
-    digest_of,
     records_of,
     relinked,
     seal_all,

@@ -276,7 +276,7 @@ def _numbers(box: Box, up: Linear, layers: Sequence[Sequence[float]]) -> Markup:
             places[str(number)] = up(base + layer[-1] / 2)
         base += layer[-1]
     return Markup().join(
-        svg.label(box.right + 8, y, number, f"end n{number}")
+        svg.label(box.right + 8, y, number, "end number")
         for number, y in spread(places, LABEL_GAP - 6).items()
     )
 

@@ -26,7 +26,7 @@ from ledger import canonical_digest
 from warehouse.reports.errors import CitedRecordDiffersError, UnexpectedAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 Value: TypeAlias = "str | int | float | bool | dt.date | dt.datetime | None"
 """What a column holds."""
@@ -280,11 +280,6 @@ def literal(value: str | int | None) -> str:
     if isinstance(value, int):
         return str(value)
     return "'" + value.replace("'", "''") + "'"
-
-
-def newest(rows: Sequence[Row], column: str) -> Row | None:
-    """Return the row with the greatest integer in `column`."""
-    return max(rows, key=lambda row: row.count(column), default=None)
 
 
 def _plain(value: Value) -> str | int | float | bool | None:

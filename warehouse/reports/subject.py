@@ -43,11 +43,6 @@ class Book:
         """All three, as words."""
         return f"{self.sleeve} · {self.cell}"
 
-    @property
-    def key(self) -> str:
-        """All three, as in ids."""
-        return f"{self.sleeve}.{self.engine}.{self.risk_profile}"
-
 
 @dataclass(frozen=True, slots=True)
 class Verified:

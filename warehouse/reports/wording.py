@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import datetime as dt
 
-ABSENT = "–"  # noqa: RUF001 - typography
+ABSENT = "\u2013"
 NARROW = "\u202f"
 MINUS = "\u2212"
+TIMES = "\u00d7"
 BPS = 10_000
 
 
@@ -44,7 +45,7 @@ def basis_points(value: float | None, places: int = 1) -> str:
 
 def multiple(value: float) -> str:
     """Return a growth factor."""
-    return f"{value:,.2f}×".replace(",", NARROW)  # noqa: RUF001 - typography
+    return f"{value:,.2f}{TIMES}".replace(",", NARROW)
 
 
 def small(value: float | None) -> str:

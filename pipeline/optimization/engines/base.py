@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast, get_args, runtime_checkable
 
 from pipeline.config import RiskProfile
@@ -145,15 +146,57 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("custom", "market_neutral", "solved", "solved", "solved"),
     Capability("custom", "adaptive", "inherited", "inherited", "inherited"),
     Capability("skfolio", "min_variance", "solved", "solved", "solved"),
+    Capability("skfolio", "max_sharpe", "solved", "solved", "solved"),
+    Capability("skfolio", "max_diversification", "solved", "solved", "refused"),
+    Capability("skfolio", "min_cvar", "solved", "solved", "not_applicable"),
     Capability("skfolio", "risk_parity", "projected", "projected", "not_applicable"),
     Capability("skfolio", "hrp", "solved", "projected", "not_applicable"),
+    Capability("skfolio", "herc", "projected", "projected", "not_applicable"),
+    Capability("skfolio", "herc_cvar", "projected", "projected", "not_applicable"),
+    Capability("riskfolio", "min_variance", "solved", "solved", "solved"),
+    Capability("riskfolio", "max_sharpe", "solved", "solved", "solved"),
+    Capability("riskfolio", "max_diversification", "solved", "solved", "solved"),
+    Capability("riskfolio", "min_cvar", "solved", "solved", "not_applicable"),
+    Capability("riskfolio", "risk_parity", "projected", "projected", "not_applicable"),
+    Capability("riskfolio", "hrp", "projected", "projected", "not_applicable"),
+    Capability("riskfolio", "herc", "projected", "projected", "not_applicable"),
+    Capability("riskfolio", "herc_cvar", "projected", "projected", "not_applicable"),
+    Capability("pyportfolioopt", "min_variance", "solved", "solved", "solved"),
+    Capability("pyportfolioopt", "max_sharpe", "solved", "solved", "solved"),
+    Capability("pyportfolioopt", "max_diversification", "solved", "solved", "solved"),
+    Capability("pyportfolioopt", "min_cvar", "solved", "solved", "not_applicable"),
+    Capability("pyportfolioopt", "hrp", "projected", "projected", "not_applicable"),
+    Capability("pyportfolioopt", "black_litterman", "solved", "solved", "solved"),
+    Capability("cvxportfolio", "min_variance", "solved", "solved", "solved"),
 )
 """What the built-in engines can do."""
 
 RISK_PROFILES: tuple[RiskProfile, ...] = get_args(RiskProfile)
 """Every risk profile, in the order of the manifest."""
 
-_BUILT_IN = tuple(sorted({capability.engine for capability in CAPABILITIES}))
+_BUILT_IN = tuple(dict.fromkeys(capability.engine for capability in CAPABILITIES))
+
+LIBRARIES: Mapping[str, str] = {
+    "riskfolio": "riskfolio",
+    "pyportfolioopt": "pypfopt",
+    "cvxportfolio": "cvxportfolio",
+}
+"""Engine that is an extra of the same name -> the module it adapts."""
+
+
+def installed(engine: str) -> bool:
+    """Return whether the library of an engine is there; nothing is imported."""
+    return engine not in LIBRARIES or find_spec(LIBRARIES[engine]) is not None
+
+
+def _check_installed(engine: str) -> None:
+    if not installed(engine):
+        raise ConfigError(
+            f"engine {engine} is not installed",
+            where=f"optimization.cells, optimization.fallback or meta.cell: engine {engine}",
+            why=f"the library {LIBRARIES[engine]!r} is an extra",
+            fix=f"install it: `.venv/bin/uv sync --frozen --inexact --extra {engine}`",
+        )
 
 
 @cache
@@ -163,9 +206,10 @@ def open_engine(name: str) -> Engine:
     Raises
     ------
     ConfigError
-        If no engine of this name is built in or registered, or the registered object is no
-        engine.
+        If no engine of this name is built in or registered, its library is not installed, or
+        the registered object is no engine.
     """
+    _check_installed(name)
     if name in _BUILT_IN:
         return cast("Engine", import_module(f"pipeline.optimization.engines.{name}").ENGINE)
     registered = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
@@ -234,6 +278,7 @@ def check_cells(cells: Iterable[Cell], params: OptimizationParams | None = None)
         its engine cannot solve; with `params` also for `market` without benchmark symbols.
     """
     for cell in cells:
+        _check_installed(cell.engine)
         if params is not None and cell.risk_profile == "market" and not params.benchmark_symbols:
             raise ConfigError(
                 "market is asked for and no benchmark symbol is declared",

@@ -1,78 +1,144 @@
-"""The engine `skfolio`: convex optimisation through cvxpy, hierarchical risk parity.
+"""The engine `skfolio`: convex optimisation through cvxpy, trees, risk budgeting.
 
-Returns are scaled to mean variance 1 and tolerances are set, because the defaults lose digits at
-the scale of daily returns. skfolio sums weights to 1; a smaller total is divided out of the caps
-before and multiplied in afterwards. Weights are reproducible on one class of processor; between
-classes the last digits differ, since skfolio computes its moments with BLAS.
+Mean, covariance and correlations of the problem are handed over as its prior and distance, at mean
+variance 1, so nothing depends on the estimators of the library, which use BLAS. Tolerances are set,
+because the defaults lose digits.
+
+`black_litterman` is not adapted: skfolio reads views as text with rounded numbers.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 from skfolio import RiskMeasure
 from skfolio.cluster import HierarchicalClustering, LinkageMethod
-from skfolio.distance import PearsonDistance
+from skfolio.distance import BaseDistance
 from skfolio.exceptions import OptimizationError
 from skfolio.optimization import (
+    HierarchicalEqualRiskContribution,
     HierarchicalRiskParity,
+    MaximumDiversification,
     MeanRisk,
     ObjectiveFunction,
     RiskBudgeting,
 )
+from skfolio.prior import BasePrior, ReturnDistribution
 from skfolio.seriation import HierarchicalSeriation
 
-from pipeline.optimization.constraints import fit
 from pipeline.optimization.engines.base import CAPABILITIES, Answer
 from pipeline.optimization.hierarchy import HRP_LINKAGE
-from pipeline.optimization.objectives import penalised_variance, suboptimality
-from pipeline.optimization.risk_profiles import risk_shares
+from pipeline.optimization.invested import (
+    Heard,
+    Invested,
+    equal_risk,
+    heard,
+    nothing_gains,
+    projected,
+    solved,
+)
+from pipeline.optimization.tail import ROWS_MINIMUM
+from pipeline.statistics import correlation, correlation_distance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from skfolio.optimization import BaseOptimization
+
     from pipeline.config import RiskProfile
     from pipeline.optimization.problem import Problem
-    from pipeline.optimization.solution import Status
     from pipeline.values import FloatArray
 
 SOLVER_PARAMS: dict[str, float] = {"tol_feas": 1e-9, "tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9}
 """Passed to Clarabel. skfolio states the variance as a second-order cone, for which tighter
 tolerances end as inaccurate; with these the weights are within 1e-5 of the exact ones."""
 
-RISK_SHARE_LIMIT = 1e-4
-"""Risk shares further from equality than this are no risk parity."""
+
+class GivenPrior(BasePrior):
+    """Mean and covariance as they are given; the returns are those of `fit`."""
+
+    def __init__(self, mean: FloatArray, covariance: FloatArray) -> None:
+        self.mean = mean
+        self.covariance = covariance
+
+    def fit(self, X: FloatArray, y: None = None, **_: object) -> GivenPrior:  # noqa: N803
+        """Set the distribution."""
+        del y
+        self.return_distribution_ = ReturnDistribution(
+            mu=self.mean, covariance=self.covariance, returns=X
+        )
+        return self
+
+
+class GivenDistance(BaseDistance):
+    """The correlation distance of a given covariance."""
+
+    def __init__(self, covariance: FloatArray) -> None:
+        self.covariance = covariance
+
+    def fit(self, X: FloatArray, y: None = None) -> GivenDistance:  # noqa: N803
+        """Set correlation and distance."""
+        del X, y
+        self.codependence_ = correlation(self.covariance)
+        self.distance_ = correlation_distance(self.codependence_)
+        return self
 
 
 def min_variance(problem: Problem) -> Answer:
     """Minimise the variance, with the ridge, within the limits: `MeanRisk`."""
-    limits, n = problem.limits, len(problem.symbols)
-    groups = np.zeros((len(limits.clusters), n))
-    for row, members in zip(groups, limits.clusters, strict=True):
-        row[list(members)] = 1.0
+    return _mean_risk(problem, RiskMeasure.VARIANCE, ObjectiveFunction.MINIMIZE_RISK)
+
+
+def min_cvar(problem: Problem) -> Answer:
+    """Minimise the mean of the worst losses within the limits: `MeanRisk`."""
+    return _mean_risk(problem, RiskMeasure.CVAR, ObjectiveFunction.MINIMIZE_RISK)
+
+
+def max_sharpe(problem: Problem) -> Answer:
+    """Maximise the Sharpe ratio within the limits: `MeanRisk`."""
+    if reason := nothing_gains(problem):
+        return Answer("infeasible", reason=reason)
+    return _mean_risk(
+        problem, RiskMeasure.STANDARD_DEVIATION, ObjectiveFunction.MAXIMIZE_RATIO
+    )
+
+
+def _mean_risk(problem: Problem, measure: RiskMeasure, aim: ObjectiveFunction) -> Answer:
+    invested = Invested.of(problem)
     model = MeanRisk(
-        objective_function=ObjectiveFunction.MINIMIZE_RISK,
-        risk_measure=RiskMeasure.VARIANCE,
-        max_weights=_shares(problem),
-        left_inequality=groups,
-        right_inequality=np.full(len(groups), limits.cluster_cap / limits.total),
-        l2_coef=problem.l2_penalty,
+        objective_function=aim,
+        risk_measure=measure,
+        cvar_beta=problem.tail_level,
+        prior_estimator=GivenPrior(invested.excess, invested.covariance),
+        max_weights=invested.upper,
+        left_inequality=invested.groups,
+        right_inequality=np.full(len(invested.groups), invested.group_cap),
         solver="CLARABEL",
         solver_params=SOLVER_PARAMS,
     )
-    status, shares, reason = _fitted(model, problem)
-    if shares is None:
-        return Answer(status, reason=reason)
-    weights = shares * limits.total
-    return Answer(
-        status,
-        weights,
-        objective=penalised_variance(problem, weights),
-        residuals={"suboptimality": suboptimality(problem, weights)},
+    return _convex(problem, model)
+
+
+def max_diversification(problem: Problem) -> Answer:
+    """Maximise the weighted mean of standard deviations over that of the portfolio."""
+    invested = Invested.of(problem)
+    model = MaximumDiversification(
+        prior_estimator=GivenPrior(invested.excess, problem.prior.covariance),
+        max_weights=invested.upper,
+        left_inequality=invested.groups,
+        right_inequality=np.full(len(invested.groups), invested.group_cap),
+        solver="CLARABEL",
+        solver_params=SOLVER_PARAMS,
     )
+    return _convex(problem, model)
+
+
+def _convex(problem: Problem, model: BaseOptimization) -> Answer:
+    found = _fitted(model, problem)
+    if isinstance(found, Answer):
+        return found
+    return solved(problem, found.status, found.value)
 
 
 def risk_parity(problem: Problem) -> Answer:
@@ -81,73 +147,97 @@ def risk_parity(problem: Problem) -> Answer:
     skfolio can put caps into the problem, but then its shares are neither equal nor those of the
     engine `custom`; they are applied by projection instead.
     """
+    invested = Invested.of(problem)
     model = RiskBudgeting(
-        risk_measure=RiskMeasure.VARIANCE, solver="CLARABEL", solver_params=SOLVER_PARAMS
+        risk_measure=RiskMeasure.VARIANCE,
+        prior_estimator=GivenPrior(invested.excess, problem.prior.covariance),
+        solver="CLARABEL",
+        solver_params=SOLVER_PARAMS,
     )
-    status, shares, reason = _fitted(model, problem)
-    if shares is None:
-        return Answer(status, reason=reason)
-    unequal = _deviation(problem, shares)
-    if unequal > RISK_SHARE_LIMIT:
-        reason = f"risk shares differ from equality by {unequal:.3g}, limit {RISK_SHARE_LIMIT:g}"
-        return Answer("failed", reason=reason)
-    weights, distance = fit(shares / math.fsum(shares.tolist()), problem.limits)
-    found = {"projection": distance, "risk_share_deviation": _deviation(problem, weights)}
-    return Answer(status, weights, residuals=found)
-
-
-def _deviation(problem: Problem, weights: FloatArray) -> float:
-    shares = risk_shares(problem.prior.covariance, weights)
-    return float(np.abs(shares - 1.0 / len(shares)).max())
+    found = _fitted(model, problem)
+    if isinstance(found, Answer):
+        return found
+    return equal_risk(problem, found.status, found.value)
 
 
 def hrp(problem: Problem) -> Answer:
     """Weigh by hierarchical risk parity: symbol caps in the bisection, cluster caps after it."""
-    if len(problem.symbols) == 1:
-        return Answer(
-            "closed_form", np.array([problem.limits.total]), residuals={"projection": 0.0}
-        )
-    clustering = HierarchicalClustering(linkage_method=LinkageMethod(HRP_LINKAGE))
+    invested = Invested.of(problem)
     model = HierarchicalRiskParity(
         risk_measure=RiskMeasure.VARIANCE,
-        distance_estimator=PearsonDistance(),
+        prior_estimator=GivenPrior(invested.excess, problem.prior.covariance),
+        distance_estimator=GivenDistance(problem.prior.covariance),
         seriation_estimator=HierarchicalSeriation(
-            hierarchical_clustering_estimator=clustering, optimal_ordering=False
+            hierarchical_clustering_estimator=HierarchicalClustering(
+                linkage_method=LinkageMethod(HRP_LINKAGE)
+            ),
+            optimal_ordering=False,
         ),
-        max_weights=_shares(problem),
+        max_weights=invested.upper,
     )
-    status, shares, reason = _fitted(model, problem)
-    if shares is None:
-        return Answer(status, reason=reason)
-    weights, distance = fit(shares, problem.limits)
-    return Answer("closed_form", weights, residuals={"projection": distance})
+    return _hierarchical(problem, model)
 
 
-def _shares(problem: Problem) -> FloatArray:
-    """Return the symbol caps as shares of the total."""
-    return np.minimum(problem.limits.upper / problem.limits.total, 1.0)
+def herc(problem: Problem) -> Answer:
+    """Weigh by hierarchical equal risk contribution, as many clusters as the selection has."""
+    return _hierarchical(problem, _herc(problem, RiskMeasure.VARIANCE))
 
 
-def _fitted(
-    model: MeanRisk | RiskBudgeting | HierarchicalRiskParity, problem: Problem
-) -> tuple[Status, FloatArray | None, str]:
-    """Fit `model` on the scaled returns and translate how it ended."""
-    scaled = problem.returns / math.sqrt(problem.prior.mean_variance)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            model.fit(scaled)
-        except OptimizationError as error:
-            return "failed", None, f"skfolio: {error}"
-    inaccurate = any("inaccurate" in str(warning.message) for warning in caught)
-    weights = np.array(model.weights_, dtype=np.float64)
-    return ("optimal_inaccurate" if inaccurate else "optimal"), weights, ""
+def herc_cvar(problem: Problem) -> Answer:
+    """Weigh by hierarchical equal risk contribution, risk being the mean of the worst 5 %."""
+    if len(problem.returns) < ROWS_MINIMUM:
+        reason = f"{len(problem.returns)} rows have no tail worth measuring"
+        return Answer("failed", reason=f"{reason}, expected {ROWS_MINIMUM}")
+    if problem.tail_level != TREE_TAIL_LEVEL:
+        reason = f"the trees of skfolio know a tail level of {TREE_TAIL_LEVEL:g} only"
+        return Answer("failed", reason=f"{reason}, asked for {problem.tail_level:g}")
+    return _hierarchical(problem, _herc(problem, RiskMeasure.CVAR))
+
+
+TREE_TAIL_LEVEL = 0.95
+"""Tail level of the risk measures of its trees, which have no parameter for it."""
+
+
+def _herc(problem: Problem, measure: RiskMeasure) -> HierarchicalEqualRiskContribution:
+    invested = Invested.of(problem)
+    return HierarchicalEqualRiskContribution(
+        risk_measure=measure,
+        prior_estimator=GivenPrior(invested.excess, problem.prior.covariance),
+        distance_estimator=GivenDistance(problem.prior.covariance),
+        hierarchical_clustering_estimator=HierarchicalClustering(
+            max_clusters=len(problem.limits.clusters), linkage_method=LinkageMethod(HRP_LINKAGE)
+        ),
+    )
+
+
+def _hierarchical(problem: Problem, model: BaseOptimization) -> Answer:
+    if len(problem.symbols) == 1:
+        return projected(problem, np.ones(1))
+    found = _fitted(model, problem)
+    return found if isinstance(found, Answer) else projected(problem, found.value)
+
+
+def _fitted(model: BaseOptimization, problem: Problem) -> Heard[FloatArray] | Answer:
+    """Fit `model` on the scaled returns; what it raises becomes a failed answer."""
+
+    def fit() -> FloatArray:
+        return np.array(model.fit(problem.scaled_returns).weights_, dtype=np.float64)
+
+    try:
+        return heard(fit)
+    except OptimizationError as error:
+        return Answer("failed", reason=f"skfolio: {error}")
 
 
 PROFILES: Mapping[RiskProfile, Callable[[Problem], Answer]] = {
     "min_variance": min_variance,
+    "max_sharpe": max_sharpe,
+    "max_diversification": max_diversification,
+    "min_cvar": min_cvar,
     "risk_parity": risk_parity,
     "hrp": hrp,
+    "herc": herc,
+    "herc_cvar": herc_cvar,
 }
 """Risk profile -> the function that solves it."""
 

@@ -7,14 +7,19 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 from tests.warehouse.derivation import derive
-from tests.warehouse.reports.outline import Element, outline_of
+from tests.warehouse.reports.outline import outline_of
 from tests.warehouse.synthetic import Size, tell, write_workspace
 from warehouse.reports import render
+from warehouse.reports.evidence import bind
+
+if TYPE_CHECKING:
+    from tests.warehouse.reports.outline import Element
 
 RUN = "20261120T040000Z-demo"
 """The closed backtest of the story."""
@@ -89,14 +94,17 @@ def page(html: str) -> Element:
 
 @pytest.fixture
 def change(snapshot: Path, tmp_path: Path) -> Change:
-    """Return a function that copies the snapshot and runs statements on the copy."""
+    """Return a function that copies the snapshot and runs statements on the copy.
 
-    def changed(*statements: str) -> Path:
+    `$run` in a statement is the run of the story; other parameters are given by name.
+    """
+
+    def changed(*statements: str, **params: str) -> Path:
         copy = tmp_path / f"changed-{len(list(tmp_path.iterdir()))}.duckdb"
         shutil.copyfile(snapshot, copy)
         with duckdb.connect(str(copy)) as connection:
             for statement in statements:
-                connection.execute(statement)
+                connection.execute(bind(statement, run=RUN, **params))
         return copy
 
     return changed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import os
 import re
 import subprocess
@@ -102,18 +103,18 @@ def test_policy_forbids_everything_but_the_style_sheet(page: Element) -> None:
 
 def test_texts_of_records_stay_texts(change: Change) -> None:
     """A symbol, a note and a name with markup in them are shown as they are, never run."""
-    quoted = ATTACK.replace("'", "''")
     changed = change(
-        f"update metrics.fct_weights set symbol = '{quoted}' where symbol = 'AAA'",
-        f"update metrics.fct_cap_usage set name = '{quoted}' where name = 'AAA'",
-        f"update meta.fct_flattened_weights set symbol = '{quoted}' where symbol = 'AAA'",
-        f"update health.fct_asset_health set symbol = '{quoted}', reasons = '{quoted}', "
+        "update metrics.fct_weights set symbol = $attack where symbol = 'AAA'",
+        "update metrics.fct_cap_usage set name = $attack where name = 'AAA'",
+        "update meta.fct_flattened_weights set symbol = $attack where symbol = 'AAA'",
+        "update health.fct_asset_health set symbol = $attack, reasons = $attack, "
         "status = 'stale' where symbol = 'AAA'",
-        f"update meta.fct_vetoes set symbol = '{quoted}', rule = '{quoted}', is_passed = false",
-        f"update meta.dim_runs set profile = '{quoted}', actor = '{quoted}', error = '{quoted}'",
-        f"update meta.bdg_sleeves set reason = '{quoted}'",
-        f"update health.fct_fallbacks set reason = '{quoted}'",
-        f"update meta.dim_parameters set value = '{quoted}' where parameter = 'slippage_bps'",
+        "update meta.fct_vetoes set symbol = $attack, rule = $attack, is_passed = false",
+        "update meta.dim_runs set profile = $attack, actor = $attack, error = $attack",
+        "update meta.bdg_sleeves set reason = $attack",
+        "update health.fct_fallbacks set reason = $attack",
+        "update meta.dim_parameters set value = $attack where parameter = 'slippage_bps'",
+        attack=ATTACK,
     )
     text = page_of(changed, chain=f"PASS: {ATTACK}")
     page = outline_of(text)
@@ -126,10 +127,9 @@ def test_texts_of_records_stay_texts(change: Change) -> None:
 
 def test_run_of_an_odd_name_is_quoted(change: Change) -> None:
     """A run id with a quote in it neither breaks the statements nor escapes from them."""
-    odd = "it''s; drop table meta.dim_runs; --"
-    changed = change(f"update meta.dim_runs set run_id = '{odd}' where run_id = '{RUN}'")
-    page = outline_of(page_of(changed, odd.replace("''", "'")))
-    assert odd.replace("''", "'") in page.all("title")[0].text
+    odd = "it's; drop table meta.dim_runs; --"
+    changed = change("update meta.dim_runs set run_id = $odd where run_id = $run", odd=odd)
+    assert odd in outline_of(page_of(changed, odd)).all("title")[0].text
 
 
 def test_every_link_has_its_target_and_every_id_is_single(page: Element) -> None:
@@ -198,7 +198,7 @@ def test_headings_do_not_skip_a_level(page: Element) -> None:
     """Levels of headings go down one at a time, and there is one of the first."""
     levels = [int(e.tag[1]) for e in page.everything() if re.fullmatch(r"h[1-6]", e.tag)]
     assert levels.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
     assert page.all("html")[0].attributes["lang"] == "en"
 
 

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from warehouse.reports import wording
-from warehouse.reports.wording import ABSENT, MINUS, NARROW
+from warehouse.reports.wording import ABSENT, MINUS, NARROW, TIMES
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ from warehouse.reports.wording import ABSENT, MINUS, NARROW
         (wording.percent(-0.5, 0), f"{MINUS}50{NARROW}%"),
         (wording.percent(-0.00001), f"0.0{NARROW}%"),
         (wording.basis_points(0.0006), "6.0"),
-        (wording.multiple(2.4567), "2.46×"),
-        (wording.multiple(1234.5), f"1{NARROW}234.50×"),
+        (wording.multiple(2.4567), f"2.46{TIMES}"),
+        (wording.multiple(1234.5), f"1{NARROW}234.50{TIMES}"),
         (wording.small(3.1e-16), f"3.1e{MINUS}16"),
         (wording.small(0.0), "0"),
         (wording.day(dt.date(2020, 3, 16)), "2020-03-16"),

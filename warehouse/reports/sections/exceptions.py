@@ -20,17 +20,21 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:
-    """Findings, decisions without success, runs that were dirty or ended badly."""
+    """Findings, decisions without success, replays that differ, runs dirty or ended badly."""
 
     findings: Table
     unsuccessful: Table
+    replays: Table
     runs: Table
 
 
 def tell_exceptions(evidence: Evidence, subject: Subject) -> Exceptions:
     """Return the register of the whole ledger up to the head."""
     return Exceptions(
-        _findings(evidence, subject), _unsuccessful(evidence, subject), _runs(evidence, subject)
+        _findings(evidence, subject),
+        _unsuccessful(evidence, subject),
+        _replays(evidence, subject),
+        _runs(evidence, subject),
     )
 
 
@@ -112,6 +116,40 @@ def _ending(row: Row) -> str:
         return _UNPAIRED.get(row.text("pairing"), row.text("pairing"))
     later = ", repeated later" if row.flag("is_superseded") else ""
     return f"{row.text('outcome_status')}{later}"
+
+
+def _replays(evidence: Evidence, subject: Subject) -> Table:
+    answer = evidence.ask("replay_differences", run_id=subject.run_id)
+    columns = (
+        Column("Decision", "code"),
+        Column("verdict", "text"),
+        Column("first difference", "code"),
+        Column("recorded", "code"),
+        Column("found", "code"),
+    )
+    lines = [
+        Line(
+            (
+                row.text("decision_id"),
+                words(row.text("verdict")),
+                row.maybe_text("first_difference") or ABSENT,
+                (row.maybe_text("expected_sha256") or ABSENT)[:SHORT_HASH],
+                (row.maybe_text("found_sha256") or ABSENT)[:SHORT_HASH],
+            ),
+            evidence.cite(row),
+            "fail" if row.maybe_text("decided_in") == subject.run_id else "",
+        )
+        for row in list(answer)[:MOST]
+    ]
+    return Table(
+        "replay-differences-table",
+        "Replays that did not give the same bytes",
+        columns,
+        tuple(lines),
+        answer.name,
+        omitted=len(answer) - len(lines),
+        empty="None: every replay up to the head gave the same bytes.",
+    )
 
 
 def _runs(evidence: Evidence, subject: Subject) -> Table:

@@ -180,9 +180,10 @@ def _replays(evidence: Evidence, subject: Subject, counts: Row) -> Verdict:
     if not found:
         return Verdict(name, State.NONE, "No decision was replayed.", "replays", "scope")
     state = State.FAIL if any(bad in found for bad in _BAD_REPLAYS) else State.PASS
+    section = "exceptions" if state is State.FAIL else "scope"
     listed = ", ".join(f"{count(n)} {word.replace('_', ' ')}" for word, n in found.items())
     reason = f"Of {plural(counts.count('intents'), 'decision')} replayed: {listed}."
-    return Verdict(name, state, reason, "replays", "scope")
+    return Verdict(name, state, reason, "replays", section)
 
 
 def _environment(subject: Subject) -> Verdict:

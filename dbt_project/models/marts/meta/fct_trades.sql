@@ -4,9 +4,25 @@ trades as (
 
     select
         record_seq,
-        map_from_entries(holdings) as holdings,
-        map_from_entries(targets) as targets,
         unnest(trades) as trade
+    from {{ ref('stg_ledger__rebalances') }}
+
+),
+
+holdings as (
+
+    select
+        record_seq,
+        unnest(holdings) as entry
+    from {{ ref('stg_ledger__rebalances') }}
+
+),
+
+targets as (
+
+    select
+        record_seq,
+        unnest(targets) as entry
     from {{ ref('stg_ledger__rebalances') }}
 
 ),
@@ -20,12 +36,16 @@ final as (
         trades.trade.side as side,
         trades.trade.weight as weight_change,
         trades.trade.value as value_change,
-        coalesce(trades.holdings[trades.trade.symbol], 0) as holding_weight,
-        coalesce(trades.targets[trades.trade.symbol], 0) as target_weight,
+        coalesce(holdings.entry.value, 0) as holding_weight,
+        coalesce(targets.entry.value, 0) as target_weight,
         {{ outcome_evidence() }}
     from trades
     inner join {{ ref('int_decisions_taken') }} as decisions
         on trades.record_seq = decisions.outcome_seq
+    left join holdings
+        on trades.record_seq = holdings.record_seq and trades.trade.symbol = holdings.entry.key
+    left join targets
+        on trades.record_seq = targets.record_seq and trades.trade.symbol = targets.entry.key
 
 )
 

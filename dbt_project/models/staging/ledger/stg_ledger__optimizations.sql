@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+-- A table, because its readers would each parse the same long results again.
 with
 
 parsed as (

@@ -1,5 +1,5 @@
 {{ config(materialized='table') }}
--- A table, because it holds the longest results and six readers would parse them six times.
+-- A table, because its readers would each parse the same long results again.
 with
 
 parsed as (

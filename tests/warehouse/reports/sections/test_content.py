@@ -8,14 +8,15 @@ import duckdb
 import pytest
 
 from tests.warehouse.reports.conftest import RUN, page_of
-from tests.warehouse.reports.outline import Element, outline_of
+from tests.warehouse.reports.outline import outline_of
 from warehouse.reports.sections.health import merged
-from warehouse.reports.wording import ABSENT, decimal, percent
+from warehouse.reports.wording import ABSENT, MINUS, decimal, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.warehouse.reports.conftest import Change
+    from tests.warehouse.reports.outline import Element
 
 
 def cells(page: Element, table: str) -> list[list[str]]:
@@ -35,7 +36,7 @@ def test_metrics_are_those_recorded(page: Element, snapshot: Path) -> None:
     recorded = rows(
         snapshot,
         "select sleeve, engine, risk_profile, gross_total_return, net_total_return, net_sharpe, "
-        f"record_seq from metrics.fct_run_metrics where run_id = '{RUN}' order by record_seq",
+        "record_seq from metrics.fct_run_metrics order by record_seq",
     )
     shown = cells(page, "metrics-table")
     assert len(shown) == len(recorded) == 5
@@ -86,8 +87,8 @@ def test_months_compound_to_the_year(page: Element) -> None:
     growth = 1.0
     for text in line[1:13]:
         if text:
-            growth *= 1 + float(text.replace("−", "-")) / 100
-    assert growth - 1 == pytest.approx(float(line[13].replace("−", "-")) / 100, abs=0.003)
+            growth *= 1 + float(text.replace(MINUS, "-")) / 100
+    assert growth - 1 == pytest.approx(float(line[13].replace(MINUS, "-")) / 100, abs=0.003)
 
 
 def test_other_books_are_drawn_small_by_sleeve(page: Element) -> None:
@@ -105,15 +106,12 @@ def test_weights_of_the_last_window_sum_to_one(page: Element) -> None:
 
 def test_plain_run_shows_target_weights(change: Change) -> None:
     """Without a meta-portfolio the first book is the main one, and there is no section seven."""
-    tables = (
-        "metrics.fct_run_metrics",
-        "metrics.fct_cap_usage",
-        "health.fct_solver_outcomes",
-        "meta.bdg_sleeves",
-        "meta.fct_regimes",
+    changed = change(
+        "delete from metrics.fct_run_metrics where sleeve = 'meta'",
+        "delete from metrics.fct_cap_usage where sleeve = 'meta'",
+        "delete from health.fct_solver_outcomes where sleeve = 'meta'",
+        "delete from meta.bdg_sleeves",
     )
-    statements = [f"delete from {table} where sleeve = 'meta'" for table in tables]
-    changed = change(*statements, "delete from meta.bdg_sleeves")
     page = outline_of(page_of(changed))
     assert "stocks · custom · hrp" in page.by_id("fig-curve").all("figcaption")[0].text
     assert "Target weights" in page.by_id("fig-weights").all("figcaption")[0].text
@@ -227,6 +225,56 @@ def test_register_lists_what_deviated(page: Element) -> None:
     assert dirty[2] == "dirty, 1 untracked file"
 
 
+def test_replays_that_differ_are_named(change: Change) -> None:
+    """A decision that did not come out the same is in the register with the field that differs."""
+    changed = change(
+        "update meta.fct_replays set verdict = 'diverged', first_difference = 'weights.AAA'"
+    )
+    for line in cells(outline_of(page_of(changed)), "replay-differences-table"):
+        assert line[0].startswith(RUN)
+        assert line[1:3] == ["diverged", "weights.AAA"]
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ('{"code": "E0320", "what": "it fails", "why": "long"}', "E0320 it fails"),
+        ('{"why": "only"}', ABSENT),
+        ("[1]", "[1]"),
+        ("killed", "killed"),
+    ],
+)
+def test_errors_of_runs_are_shown_short(change: Change, error: str, shown: str) -> None:
+    """Of a recorded error the code and the first part are shown, of another text all."""
+    page = outline_of(page_of(change("update meta.dim_runs set error = $error", error=error)))
+    assert {line[5] for line in cells(page, "dirty-runs-table")} == {shown}
+
+
+def test_caps_are_listed_by_regime(change: Change) -> None:
+    """Caps of the four regimes stand in one cell, as percentages."""
+    regimes = "from (values ('quiet'), ('normal'), ('turbulent'), ('crisis')) as r(regime)"
+    changed = change(
+        "insert into meta.dim_parameters "
+        "select p.* replace ('symbol_caps.' || r.regime as parameter, '0.25' as value) "
+        f"{regimes}, meta.dim_parameters as p where p.parameter = 'l2_penalty'"
+    )
+    found = {line[0]: line[1:] for line in cells(outline_of(page_of(changed)), "assumptions-table")}
+    assert found["Symbol cap by regime"][0] == " / ".join([percent(0.25, 0)] * 4)
+
+
+def test_book_without_windows_has_no_charts_of_windows(change: Change) -> None:
+    """Where weights and windows are missing their charts are left out, not drawn empty."""
+    changed = change(
+        "delete from meta.fct_flattened_weights",
+        "delete from metrics.fct_weights",
+        "delete from metrics.fct_window_metrics",
+        "delete from meta.fct_regimes",
+    )
+    page = outline_of(page_of(changed))
+    assert [f.attributes["id"] for f in page.all("figure")] == ["fig-curve", "fig-caps"]
+    assert "No regime was recorded" in page.by_id("health").text
+
+
 def test_flattened_weights_are_conserved(page: Element) -> None:
     """Each flattening is counted, and its largest difference shown."""
     (line,) = cells(page, "conservation-table")
@@ -250,8 +298,9 @@ def test_builds_are_shown_when_recorded(change: Change) -> None:
     changed = change(
         "insert into meta.fct_builds by name select 'x' as build_id, 5 as through_seq, "
         "'h' as through_hash, 'metrics.fct_weights' as mart, 7 as row_count, "
-        f"'{sha}' as content_sha256, seq as record_seq, hash as record_hash, run_id "
-        "from raw.records where seq = 5"
+        "$sha as content_sha256, seq as record_seq, hash as record_hash, run_id "
+        "from raw.records where seq = 5",
+        sha=sha,
     )
     assert sha in cells(outline_of(page_of(changed)), "marts-table")[0]
 

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.warehouse.reports.conftest import RUN, page_of
+from tests.warehouse.reports.conftest import page_of
 from tests.warehouse.reports.outline import outline_of
+from warehouse.reports import render
 from warehouse.reports.page import State
 from warehouse.reports.sections.verdicts import parse_verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.warehouse.reports.conftest import Change
-
-OF_RUN = f"where run_id = '{RUN}'"
+    from tests.warehouse.reports.conftest import Change, Signed
 
 
 def verdicts(html: str) -> dict[str, tuple[str, str]]:
@@ -37,7 +36,6 @@ def test_whole_story_is_judged(html: str) -> None:
     assert found["data health"][1] == "192 checks, 0 not ok; every gate open."
     assert found["limits"][0] == "PASS"
     assert "relaxed by rule" in found["limits"][1]
-    assert found["replay coverage"][0] == "PASS"
     assert found["environment"][0] == "PASS"
     assert found["signature"] == ("PASS", "As the verifier found.")
 
@@ -51,7 +49,8 @@ def test_strip_and_list_agree(html: str) -> None:
 def test_worst_comes_first(change: Change) -> None:
     """FAIL stands before NONE before PASS."""
     changed = change(
-        f"update meta.dim_runs set is_dirty = true {OF_RUN}", "delete from meta.fct_replays"
+        "update meta.dim_runs set is_dirty = true where run_id = $run",
+        "delete from meta.fct_replays",
     )
     states = [
         State[state] for state, _ in verdicts(page_of(changed, anchor="NONE: no anchor")).values()
@@ -82,32 +81,34 @@ def test_worst_comes_first(change: Change) -> None:
             "another root",
         ),
         (
-            f"update health.fct_intents set pairing = 'orphan' {OF_RUN} and step = 'measure'",
+            "update health.fct_intents set pairing = 'orphan' where step = 'measure'",
             "completeness",
             "FAIL",
             "without outcome",
         ),
         (
-            f"update meta.dim_runs set recorded_intent_count = 5 {OF_RUN}",
+            "update meta.dim_runs set recorded_intent_count = 5 where run_id = $run",
             "completeness",
             "FAIL",
             "The run says 5 intents",
         ),
         (
-            f"update meta.dim_runs set close_status = 'failed' {OF_RUN}",
+            "update meta.dim_runs set close_status = 'failed' where run_id = $run",
             "completeness",
             "FAIL",
             "closed as failed",
         ),
         (
-            f"update health.fct_intents set outcome_status = 'failed' {OF_RUN} and step = 'measure'",
+            "update health.fct_intents set outcome_status = 'failed' where step = 'measure'",
             "completeness",
             "PASS",
             "5 failed or aborted",
         ),
         (
-            "update health.fct_asset_health set gate = 'closed', status = 'stale' "
-            "where window_ordinal = 3 and sleeve = 'stocks'",
+            """
+            update health.fct_asset_health set gate = 'closed', status = 'stale'
+            where window_ordinal = 3 and sleeve = 'stocks'
+            """,
             "data health",
             "FAIL",
             "6 not ok; 1 gate closed",
@@ -128,13 +129,19 @@ def test_worst_comes_first(change: Change) -> None:
         ),
         ("delete from meta.fct_replays", "replay coverage", "NONE", "No decision was replayed"),
         (
+            "update meta.fct_replays set verdict = 'exact'",
+            "replay coverage",
+            "PASS",
+            "2 exact",
+        ),
+        (
             "update meta.fct_replays set verdict = 'diverged'",
             "replay coverage",
             "FAIL",
             "2 diverged",
         ),
         (
-            f"update meta.dim_runs set is_dirty = true, diff_sha256 = 'x' {OF_RUN}",
+            "update meta.dim_runs set is_dirty = true, diff_sha256 = 'x' where run_id = $run",
             "environment",
             "FAIL",
             "kept as a blob",
@@ -176,6 +183,26 @@ def test_checkpoint_behind_the_head_is_no_pass(html: str) -> None:
     state, reason = verdicts(html)["checkpoint"]
     assert state == "NONE"
     assert "covers" in reason
+
+
+def test_checkpoint_over_everything_passes(snapshot: Path, signed: Signed) -> None:
+    """A checkpoint at or beyond the head covers every record of the page."""
+    lines = (signed.origin, "100000", signed.checkpoint_lines[2])
+    content = render(
+        snapshot,
+        run_id=None,
+        checkpoint_lines=lines,
+        key_id=signed.key_id,
+        origin=signed.origin,
+        verification={},
+    )
+    assert verdicts(content.decode())["checkpoint"][0] == "PASS"
+
+
+def test_run_that_counted_otherwise_is_not_complete(change: Change) -> None:
+    """An intent that never ended in a run that has closed is a gap."""
+    changed = change("update health.fct_intents set pairing = 'open' where step = 'measure'")
+    assert verdicts(page_of(changed))["completeness"][0] == "FAIL"
 
 
 def test_verdicts_are_parsed_strictly() -> None:

@@ -1,0 +1,82 @@
+"""The engine `cvxportfolio`: a single-period policy asked once, without its market simulator.
+
+cvxportfolio is GPL-3.0 and an extra: nothing else of this project imports it. The policy starts from
+cash and may hold none afterwards; forecasts are not used, the covariance is that of the problem.
+Its objective is a return less multiples of costs, so ratios and risk parity are not its problems.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cvxportfolio
+import cvxpy
+import numpy as np
+import pandas as pd
+from cvxportfolio.errors import PortfolioOptimizationError
+
+from pipeline.optimization.engines.base import CAPABILITIES, Answer
+from pipeline.optimization.invested import Invested, heard, solved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pipeline.config import RiskProfile
+    from pipeline.optimization.problem import Problem
+
+SOLVER_PARAMS: dict[str, float] = {
+    "tol_feas": 1e-12,
+    "tol_gap_abs": 1e-12,
+    "tol_gap_rel": 1e-12,
+}
+"""Passed to Clarabel."""
+
+_WHEN = pd.Timestamp("2000-01-01", tz="UTC")
+"""The policy wants a time; nothing in it depends on which."""
+
+
+def min_variance(problem: Problem) -> Answer:
+    """Minimise the variance, with the ridge, within the limits."""
+    invested, symbols = Invested.of(problem), list(problem.symbols)
+    clusters = list(problem.cluster_numbers)
+    policy = cvxportfolio.SinglePeriodOptimization(
+        -cvxportfolio.FullCovariance(pd.DataFrame(invested.covariance, symbols, symbols)),
+        [
+            cvxportfolio.LongOnly(),
+            cvxportfolio.NoCash(),
+            cvxportfolio.MaxWeights(pd.Series(invested.upper, symbols)),
+            cvxportfolio.FactorMaxLimit(
+                pd.DataFrame(invested.groups.T, symbols, clusters),
+                pd.Series(invested.group_cap, clusters),
+            ),
+        ],
+        include_cash_return=False,
+        fallback_solver=None,
+        solver="CLARABEL",
+        **SOLVER_PARAMS,
+    )
+    cash = pd.Series(0.0, [*symbols, "cash"])
+    cash["cash"] = 1.0
+    try:
+        found = heard(lambda: policy.execute(cash, None, _WHEN)[0])
+    except (PortfolioOptimizationError, cvxpy.SolverError) as error:
+        return Answer("failed", reason=f"cvxportfolio: {' '.join(str(error).split())}")
+    return solved(problem, found.status, np.array(found.value[symbols], dtype=np.float64))
+
+
+PROFILES: Mapping[RiskProfile, Callable[[Problem], Answer]] = {"min_variance": min_variance}
+"""Risk profile -> the function that solves it."""
+
+
+class CvxportfolioEngine:
+    """The engine `cvxportfolio`."""
+
+    name = "cvxportfolio"
+    capabilities = tuple(entry for entry in CAPABILITIES if entry.engine == "cvxportfolio")
+
+    def solve(self, problem: Problem) -> Answer:
+        """Return weights for `problem`, or why there are none."""
+        return PROFILES[problem.risk_profile](problem)
+
+
+ENGINE = CvxportfolioEngine()
