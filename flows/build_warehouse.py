@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from flows.recorder import Encoded, Outcome
 from flows.session import recording
@@ -11,6 +11,7 @@ from pipeline.records import Intent
 
 if TYPE_CHECKING:
     from flows.settings import Settings
+    from pipeline.values import Payload
     from warehouse.build import BuildResult
 
 
@@ -39,6 +40,6 @@ def build_warehouse(settings: Settings, *, rebuild: bool = False) -> BuildResult
         through = recorder.counts.first_seq - 1
         result = build(workspace.root, through_seq=through, rebuild=rebuild)
         seconds = time.perf_counter() - started
-        encoded = Encoded.of(result.to_payload())
+        encoded = Encoded.of(cast("Payload", result.to_payload()))
         recorder.conclude([Outcome(id_, "build", "ok", encoded, seconds=seconds)])
     return result

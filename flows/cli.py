@@ -72,7 +72,7 @@ def _call(command: str, as_json: bool, quiet: bool, work: Callable[[Output], int
         code = INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         code = 0
     except Exception as error:  # noqa: BLE001 - the edge: every error is shown, none is swallowed
         code = output.failed(error) if isinstance(error, Explained) else _internal(output, error)

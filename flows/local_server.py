@@ -9,8 +9,8 @@ States of a server::
 The server process inherits the lock, so the lock is free exactly when no server runs, however the
 process that started it ended. Two servers never share the database of one workspace.
 
-Known limits: the server outlives a service that is ended with SIGKILL. The next one says so, with
-the process to end.
+Known limits: when both the service and its scheduler are ended with SIGKILL, the server stays. The
+next service says so, with the process to end.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -31,7 +32,7 @@ from flows.errors import FlowError, UsageError
 from flows.settings import QUIET_CHILDREN, child_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from flows.settings import Workspace
@@ -127,8 +128,14 @@ class LocalServer:
                 # Ctrl-C is for us: the server is ended last, when no client needs it any more.
                 start_new_session=True,
             )
-        self._name_holder({"pid": str(self._process.pid)})
+        self._name_holder({"pid": str(self.pid)})
         return self
+
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        assert self._process is not None  # noqa: S101 - started by __enter__
+        return self._process.pid
 
     def wait_until_ready(self, stopped: Callable[[], bool] = lambda: False) -> bool:
         """Return True once the server answers, or False as soon as `stopped()` is true.
@@ -142,8 +149,7 @@ class LocalServer:
         while not stopped():
             self.check()
             if _answers(self._port):
-                assert self._process is not None  # noqa: S101 - started by __enter__
-                self._name_holder({"api": self.api, "pid": str(self._process.pid)})
+                self._name_holder({"api": self.api, "pid": str(self.pid)})
                 return True
             if time.monotonic() > deadline:
                 raise self._error(f"the Prefect server did not answer within {READY_SECONDS:g} s")
@@ -159,7 +165,7 @@ class LocalServer:
     def __exit__(self, *_exception: object) -> None:
         """End the process, and free the lock."""
         if self._process is not None:
-            _end(self._process)
+            end_process(self._process, STOP_SECONDS)
         os.close(self._lock)
 
     def _environment(self) -> dict[str, str]:
@@ -256,11 +262,30 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and whatever it started, kindly first."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-            return
+def end_process(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Ask a process to end, wait for it, and end at once whatever is left of its group."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C or SIGTERM sets; the second signal interrupts at once."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    both = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, on_signal) for number in both}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,8 +1,12 @@
-"""When scheduled flows run, and the process that starts them.
+"""The process that starts scheduled flows: `python -m flows.scheduler`.
 
 Prefect's server says when a run is due; the runner here asks it and starts each run as a fresh
-process. One run at a time: a tick that meets a run is cancelled, not queued, so a slow run leaves
-no queue of late ones behind.
+process of its group. One run at a time: a tick that meets a run is cancelled, not queued, so a slow
+run leaves no queue of late ones behind. Runs that were due while nobody served are cancelled too:
+serving again starts nothing before its time.
+
+It is a process of its own, and the first of its group, so that `assay flow serve` can end it with
+all its runs, whatever state Prefect is in. When that process is gone, it ends itself and the server.
 
 Import this module only after the environment was set (`flows.local_server`): Prefect reads it once.
 """
@@ -10,6 +14,10 @@ Import this module only after the environment was set (`flows.local_server`): Pr
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
@@ -18,8 +26,11 @@ from prefect import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.client.schemas.filters import (
     DeploymentFilter,
-    DeploymentFilterId,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -32,27 +43,29 @@ from prefect.client.schemas.sorting import DeploymentSort, FlowRunSort
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.schedules import Cron, Interval
+from prefect.states import Cancelled
 from prefect.types.entrypoint import EntrypointType
 
 from flows.errors import UsageError
-from flows.local_server import ServerError
+from flows.local_server import ServerError, stop_on_signals
 from flows.scheduled import find_flow
+from flows.settings import now
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from datetime import datetime
-    from uuid import UUID
 
     from prefect.schedules import Schedule
 
 POLL_SECONDS = 2.0
 """How often the runner asks the server for runs that are due."""
 
-MOST = 200
-"""Deployments that the server lists at once."""
+LOOK_SECONDS = 1.0
 
-STOP_SECONDS = 90.0
-"""Longest that the runner may take to stop: a run that is going on is given 30 s to close."""
+MOST = 200
+"""Deployments, and overdue runs, that the server lists at once."""
+
+SCHEDULED = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
 
 
 def read_schedule(cron: str | None, every_seconds: int | None) -> Schedule:
@@ -98,8 +111,8 @@ def make_deployment(
 class Scheduler:
     """Prefect's runner in a thread of its own, where it leaves the signals of the process alone.
 
-    Each run is a fresh process. A context manager: entering registers the deployment, leaving
-    pauses it and ends the run that is going on.
+    A context manager: entering registers the deployment, leaving pauses it and ends the run that is
+    going on.
 
     Parameters
     ----------
@@ -113,11 +126,10 @@ class Scheduler:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="scheduler")
         self._loop = asyncio.new_event_loop()
         self._serving: Future[None] | None = None
-        self._id: UUID | None = None
 
     def __enter__(self) -> Self:
         """Register the deployment and start to look for runs that are due."""
-        self._id = self._loop.run_until_complete(self._register())
+        self._loop.run_until_complete(_register(self._runner, self._deployment))
         self._serving = self._threads.submit(self._loop.run_until_complete, self._runner.start())
         return self
 
@@ -125,8 +137,8 @@ class Scheduler:
         """Stop the runner; wait until the run that is going on has ended."""
         assert self._serving is not None  # noqa: S101 - set by __enter__
         if not self._serving.done():
-            asyncio.run_coroutine_threadsafe(_stop(self._runner), self._loop).result(STOP_SECONDS)
-            self._serving.result(STOP_SECONDS)
+            asyncio.run_coroutine_threadsafe(_stop(self._runner), self._loop).result()
+            self._serving.result()
         self._threads.shutdown()
         self._loop.close()
 
@@ -137,42 +149,72 @@ class Scheduler:
             raise ServerError(
                 "the runner of scheduled flows ended by itself",
                 where="assay flow serve",
-                why="nothing runs any more",
+                why="nothing would run any more",
                 fix="serve again; what was recorded stays",
             )
 
-    def next_run(self) -> datetime | None:
-        """Return when the next run is due, or None if nothing is scheduled or nobody answers."""
-        assert self._id is not None  # noqa: S101 - set by __enter__
-        scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
-        try:
-            with get_client(sync_client=True) as client:
-                runs = client.read_flow_runs(
-                    deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[self._id])),
-                    flow_run_filter=FlowRunFilter(state=scheduled),
-                    sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-                    limit=1,
-                )
-        except httpx.TransportError:
-            return None  # A server that has ended is found by `LocalServer.check`.
-        return runs[0].expected_start_time if runs else None
 
-    async def _register(self) -> UUID:
-        """Register the deployment as the only one, with no run going on."""
-        chosen = await self._runner.aadd_deployment(self._deployment)
-        async with get_client() as client:
-            found = await client.read_deployments(limit=MOST, sort=DeploymentSort.NAME_ASC)
-            for other in found:
-                if other.id != chosen and not other.paused:
-                    await client.pause_deployment(other.id)
-            # A service that was killed leaves its slot taken, and then no run would ever start.
-            await client.update_global_concurrency_limit(
-                f"deployment:{chosen}", GlobalConcurrencyLimitUpdate(active_slots=0)
-            )
-        return chosen
+async def _register(runner: Runner, deployment: RunnerDeployment) -> None:
+    """Register the deployment as the only one, with no run going on and none overdue."""
+    chosen = await runner.aadd_deployment(deployment)
+    async with get_client() as client:
+        found = await client.read_deployments(limit=MOST, sort=DeploymentSort.NAME_ASC)
+        for other in found:
+            if other.id != chosen and not other.paused:
+                await client.pause_deployment(other.id)
+        waiting = FlowRunFilter(
+            state=SCHEDULED, expected_start_time=FlowRunFilterExpectedStartTime(before_=now())
+        )
+        for run in await client.read_flow_runs(flow_run_filter=waiting, limit=MOST):
+            missed = Cancelled(message="nobody served when it was due")
+            await client.set_flow_run_state(run.id, missed, force=True)
+        # A service that was killed leaves its slot taken, and then no run would ever start.
+        await client.update_global_concurrency_limit(
+            f"deployment:{chosen}", GlobalConcurrencyLimitUpdate(active_slots=0)
+        )
 
 
 async def _stop(runner: Runner) -> None:
     while not runner.started:  # noqa: ASYNC110 - it sets a flag, not an event
         await asyncio.sleep(0.05)
     await runner.astop()
+
+
+def next_run(kind: str, name: str) -> datetime | None:
+    """Return when the next run of a deployment is due, or None if nothing is scheduled.
+
+    None also if nobody answers: a server that has ended is found by `LocalServer.check`.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            runs = client.read_flow_runs(
+                flow_filter=FlowFilter(name=FlowFilterName(any_=[kind])),
+                deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[name])),
+                flow_run_filter=FlowRunFilter(state=SCHEDULED),
+                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+                limit=1,
+            )
+    except httpx.TransportError:
+        return None
+    return runs[0].expected_start_time if runs else None
+
+
+def main() -> None:
+    """Serve the deployment described by the JSON object on standard input, until SIGTERM.
+
+    Members: `kind`, `name`, `cron`, `every_seconds`, `parameters`, and `server`, the process to end
+    when the one that started us is gone.
+    """
+    asked = json.load(sys.stdin)
+    schedule = read_schedule(asked["cron"], asked["every_seconds"])
+    deployment = make_deployment(asked["kind"], asked["name"], schedule, asked["parameters"])
+    parent = os.getppid()
+    with stop_on_signals() as stop, Scheduler(deployment) as scheduler:
+        while not stop.wait(LOOK_SECONDS) and os.getppid() == parent:
+            scheduler.check()
+    if os.getppid() != parent:
+        os.kill(asked["server"], signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -67,8 +67,8 @@ def ask(
 
     if number is None:
         rows = [(q.number, q.title, ", ".join(p.name for p in q.parameters)) for q in QUESTIONS]
-        data = [{"number": q.number, "title": q.title} for q in QUESTIONS]
-        return output.done(table(("no", "question", "parameters"), rows), data)
+        listed = [{"number": q.number, "title": q.title} for q in QUESTIONS]
+        return output.done(table(("no", "question", "parameters"), rows), listed)
     answer = answer_question(settings.find_workspace().root, number, _parameters(values))
     lines = [f"Q{number:02d} {answer.question.title}", ""]
     if show_sql:

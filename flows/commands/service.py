@@ -7,27 +7,39 @@ going on can still report to the server.
 
 from __future__ import annotations
 
+import json
+import os
 import signal
-import threading
-from contextlib import contextmanager
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from flows.commands.runs import resolve_profile
 from flows.errors import UsageError
-from flows.local_server import API_URL, LocalServer, api_url, choose_port, client_environment
-from flows.settings import now, set_environment
+from flows.local_server import (
+    API_URL,
+    LocalServer,
+    ServerError,
+    api_url,
+    choose_port,
+    client_environment,
+    end_process,
+    stop_on_signals,
+)
+from flows.settings import child_environment, now, set_environment
 from ledger import read_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import threading
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
     from flows.manifest import Resolved
     from flows.output import Output
-    from flows.scheduler import Scheduler
     from flows.settings import Settings, Workspace
     from ledger import Record
     from pipeline.values import Payload
@@ -36,6 +48,10 @@ USUAL_CRON = "0 22 * * 1-5"
 """Weekdays at 22:00 UTC: an hour or two after the close in New York."""
 
 LOOK_SECONDS = 1.0
+STOP_SECONDS = 60.0
+"""Longest wait for the scheduler: it gives the run that is going on 30 s to close."""
+FAILED_SECONDS = 10.0
+"""The same when the server is gone: long enough to close the records."""
 SCHEDULED_WITHIN_SECONDS = 120.0
 OVERDUE = timedelta(seconds=30)
 """A run that failed before it was recorded is noticed by the time that has passed."""
@@ -111,8 +127,7 @@ def serve(
         output.note("starting the Prefect server")
         if server.wait_until_ready(stop.is_set):
             _serve_flow(service, server, stop, output)
-        output.note("stopping")
-    output.note("stopped; runner and server have ended")
+    output.note("stopped; scheduler and server have ended")
     return 0
 
 
@@ -193,38 +208,16 @@ def _no_interval(seconds: int) -> UsageError:
     )
 
 
-@contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C or SIGTERM sets; the second signal interrupts at once."""
-    stop = threading.Event()
-
-    def on_signal(_number: int, _frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _serve_flow(
     service: Service, server: LocalServer, stop: threading.Event, output: Output
 ) -> None:
-    from flows.scheduler import Scheduler, make_deployment, read_schedule  # noqa: PLC0415
+    from flows.scheduler import next_run  # noqa: PLC0415 - imports Prefect
 
-    schedule = read_schedule(service.cron, service.every_seconds)
-    parameters = service.parameters
-    deployment = make_deployment(service.stage, deployment_name(service), schedule, parameters)
+    name = deployment_name(service)
     news = News(service.workspace.ledger)
-    with Scheduler(deployment) as scheduler:
+    watch = Watch(lambda: next_run(service.stage, name), output)
+    with SchedulerProcess(service, name, server.pid) as scheduler:
         output.note(_header(service, server))
-        watch = Watch(scheduler, output)
         while not stop.wait(LOOK_SECONDS):
             server.check()
             scheduler.check()
@@ -232,6 +225,65 @@ def _serve_flow(
             for record in records:
                 output.note(run_line(record))
             watch.look(again=any(record.status != "open" for record in records))
+        output.note("stopping")
+
+
+class SchedulerProcess:
+    """The process that starts the runs, with its runs; a context manager.
+
+    Parameters
+    ----------
+    service : Service
+        What it serves.
+    name : str
+        Name of the deployment.
+    server : int
+        Process id of the server.
+    """
+
+    def __init__(self, service: Service, name: str, server: int) -> None:
+        self._asked = {
+            "kind": service.stage,
+            "name": name,
+            "cron": service.cron,
+            "every_seconds": service.every_seconds,
+            "parameters": service.parameters,
+            "server": server,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start the process, in a group of its own: Ctrl-C is for us."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "flows.scheduler"],
+            env=child_environment({}),
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None  # noqa: S101 - asked for
+        with self._process.stdin as stdin:
+            stdin.write(json.dumps(self._asked).encode())
+        return self
+
+    def check(self) -> None:
+        """Raise `ServerError` if the process has ended."""
+        code = None if self._process is None else self._process.poll()
+        if code is not None:
+            raise ServerError(
+                f"the scheduler ended with exit code {code}",
+                where="assay flow serve",
+                why="its message stands above; nothing would run any more",
+                fix="solve what it names and serve again; what was recorded stays",
+            )
+
+    def __exit__(self, failure: type[BaseException] | None, *_rest: object) -> None:
+        """End the process and its runs; after a failure without waiting for the server."""
+        assert self._process is not None  # noqa: S101 - started by __enter__
+        if failure is not None:
+            # Its runs are asked too: they close their records, and cannot report to anybody.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+        end_process(self._process, STOP_SECONDS if failure is None else FAILED_SECONDS)
 
 
 def deployment_name(service: Service) -> str:
@@ -249,7 +301,7 @@ def _header(service: Service, server: LocalServer) -> str:
         f"schedule        {service.schedule}\n"
         f"ledger          {service.workspace.ledger}\n"
         f"server log      {server.log}\n"
-        "Ctrl-C stops runner and server; what was recorded stays"
+        "Ctrl-C stops scheduler and server; what was recorded stays"
     )
 
 
@@ -259,13 +311,13 @@ class Watch:
 
     Attributes
     ----------
-    scheduler : Scheduler
-        Who knows.
+    next_run : callable
+        Returns when it is due.
     output : Output
         Where it is said.
     """
 
-    scheduler: Scheduler
+    next_run: Callable[[], datetime | None]
     output: Output
     _known: datetime | None = None
     _looks: int = 0
@@ -274,7 +326,7 @@ class Watch:
         """Ask while nothing is known, `again` after a run has ended, and when one is overdue."""
         if self._known is not None and not again and now() < self._known + OVERDUE:
             return
-        found = self.scheduler.next_run()
+        found = self.next_run()
         self._looks += 1
         if found is not None and found != self._known:
             self.output.note(f"next run        {found:%Y-%m-%d %H:%M:%S} UTC")

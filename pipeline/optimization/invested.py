@@ -21,6 +21,7 @@ from pipeline.optimization.constraints import fit
 from pipeline.optimization.engines.base import Answer
 from pipeline.optimization.objectives import objective, ridged, suboptimality
 from pipeline.optimization.risk_profiles import risk_shares
+from pipeline.optimization.tail import ROWS_MINIMUM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +112,14 @@ def equal_risk(problem: Problem, status: Status, shares: FloatArray) -> Answer:
 def _deviation(problem: Problem, shares: FloatArray) -> float:
     found = risk_shares(problem.prior.covariance, shares)
     return float(np.abs(found - 1.0 / len(found)).max())
+
+
+def no_tail(problem: Problem) -> str:
+    """Return why the rows have no tail to weigh by, empty if they have one."""
+    rows = len(problem.returns)
+    if rows >= ROWS_MINIMUM:
+        return ""
+    return f"{rows} rows have no tail worth measuring, expected {ROWS_MINIMUM}"
 
 
 def nothing_gains(problem: Problem) -> str:

@@ -35,7 +35,8 @@ class ConstraintRow:
         What is limited; `beta` is the absolute beta to the reference portfolio.
     name : str
         Symbol, cluster number, `total` for the budget, `reference` for the beta. There is one
-        `long_only` row: the symbol with the smallest weight, with `value` minus that weight and limit 0.
+        `long_only` row: the symbol with the smallest weight, with `value` minus that weight and
+        limit 0.
     value, limit : float
         Fractions of NAV.
     binding : bool

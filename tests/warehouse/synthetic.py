@@ -242,7 +242,6 @@ def _walk(
             "logical_sha256": digest_of(f"values of {sleeve}"),
             "periods_per_year": PERIODS, "calendar": "24x7",
         },
-        snapshot=snapshot,
     )  # fmt: skip
     books = {cell: Book() for cell in size.cells}
     for window in range(size.windows):

@@ -7,9 +7,14 @@ with backtests as (
 ),
 
 chosen as (
-    select
-        coalesce($run_a, (select run_id from backtests where recency = 2)) as run_a,
-        coalesce($run_b, (select run_id from backtests where recency = 1)) as run_b
+    select *
+    from (
+        select
+            coalesce($run_a, (select run_id from backtests where recency = 2)) as run_a,
+            coalesce($run_b, (select run_id from backtests where recency = 1)) as run_b
+    )
+    -- Against nothing, everything would have changed.
+    where run_a is not null and run_b is not null
 ),
 
 -- A decision without its run and attempt: what is compared with what.

@@ -129,7 +129,8 @@ QUESTIONS: tuple[Question, ...] = (
         6,
         "What changed between two runs: code, lock, manifest, environment?",
         ("meta.dim_runs", "meta.dim_run_fields"),
-        "Both runs record the same commit, lock, manifest and environment.",
+        "Both runs record the same commit, lock, manifest and environment, or there is one run "
+        "only.",
         "The manifest is compared by digest; question 7 names the parameters.",
         _RUNS,
     ),
@@ -138,7 +139,7 @@ QUESTIONS: tuple[Question, ...] = (
         "Which parameters differ between two runs, decision by decision?",
         ("health.fct_intents", "meta.dim_parameters"),
         "Every decision that both runs share was taken with the same parameters, and none is "
-        "missing in either.",
+        "missing in either; or there is one run only.",
         "Decisions are matched by step, sleeve, cell and window.",
         _RUNS,
     ),
@@ -146,7 +147,7 @@ QUESTIONS: tuple[Question, ...] = (
         8,
         "How did the weights move between two runs?",
         ("metrics.fct_weights",),
-        "Every target weight is the same in both runs.",
+        "Every target weight is the same in both runs, or there is one run only.",
         "Decisions are matched by sleeve, cell and decision date; a weight that one run lacks "
         "counts as zero.",
         _RUNS,

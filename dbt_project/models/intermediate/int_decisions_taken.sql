@@ -14,7 +14,8 @@ final as (
         record_seq as intent_seq,
         outcome_seq,
         outcome_hash,
-        output_snapshot_sha256,
+        -- `compose` makes its snapshot; `ingest` finds it stored and names it before it describes it.
+        coalesce(output_snapshot_sha256, snapshot_sha256) as described_snapshot_sha256,
         result_sha256,
         decided_at
     from {{ ref('int_intents_paired_with_outcomes') }}

@@ -15,6 +15,7 @@ from pipeline.optimization import hierarchy, risk_profiles, tail
 from pipeline.optimization.barbell import part, sides
 from pipeline.optimization.constraints import CAPACITY_TOLERANCE, fit, linear_minimum
 from pipeline.optimization.engines.base import CAPABILITIES, Answer, LinearBound
+from pipeline.optimization.invested import no_tail
 from pipeline.optimization.market import absent, benchmark_limits, betas, reference
 from pipeline.optimization.objectives import (
     annual_sharpe_ratio,
@@ -99,9 +100,7 @@ def herc(problem: Problem) -> Answer:
 
 def herc_cvar(problem: Problem) -> Answer:
     """Weigh by hierarchical equal risk contribution, risk being the mean of the worst losses."""
-    rows = len(problem.returns)
-    if rows < tail.ROWS_MINIMUM:
-        reason = f"{rows} rows have no tail worth measuring, expected {tail.ROWS_MINIMUM}"
+    if reason := no_tail(problem):
         return replace(herc(problem), solved_as="herc", reason=reason)
     returns = problem.scaled_returns
 

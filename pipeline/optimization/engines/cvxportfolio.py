@@ -7,16 +7,21 @@ Its objective is a return less multiples of costs, so ratios and risk parity are
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
-import cvxportfolio
 import cvxpy
 import numpy as np
 import pandas as pd
-from cvxportfolio.errors import PortfolioOptimizationError
 
 from pipeline.optimization.engines.base import CAPABILITIES, Answer
 from pipeline.optimization.invested import Invested, heard, solved
+
+with warnings.catch_warnings():
+    # It writes a time unit that pandas is about to drop.
+    warnings.simplefilter("ignore")
+    import cvxportfolio
+    from cvxportfolio.errors import PortfolioOptimizationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,6 +11,7 @@ confidence, which is another problem.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +24,11 @@ from pipeline.optimization.invested import (
     Invested,
     equal_risk,
     heard,
+    no_tail,
     nothing_gains,
     projected,
     solved,
 )
-from pipeline.optimization.tail import ROWS_MINIMUM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,9 +96,7 @@ def risk_parity(problem: Problem) -> Answer:
     portfolio.cov = pd.DataFrame(
         problem.prior.covariance, list(problem.symbols), list(problem.symbols)
     )
-    found = heard(
-        lambda: portfolio.rp_optimization(model="Classic", rm="MV", rf=0.0, hist=True)
-    )
+    found = heard(lambda: portfolio.rp_optimization(model="Classic", rm="MV", rf=0.0, hist=True))
     if found.value is None:
         return Answer("failed", reason=f"riskfolio: {found.printed}")
     return equal_risk(problem, found.status, _column(found.value))
@@ -115,9 +114,8 @@ def herc(problem: Problem) -> Answer:
 
 def herc_cvar(problem: Problem) -> Answer:
     """Weigh by hierarchical equal risk contribution, risk being the mean of the worst losses."""
-    if len(problem.returns) < ROWS_MINIMUM:
-        reason = f"{len(problem.returns)} rows have no tail worth measuring"
-        return Answer("failed", reason=f"{reason}, expected {ROWS_MINIMUM}")
+    if reason := no_tail(problem):
+        return replace(herc(problem), solved_as="herc", reason=reason)
     return _hierarchical(problem, "HERC", "CVaR")
 
 

@@ -9,6 +9,7 @@ because the defaults lose digits.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,15 +31,14 @@ from skfolio.seriation import HierarchicalSeriation
 from pipeline.optimization.engines.base import CAPABILITIES, Answer
 from pipeline.optimization.hierarchy import HRP_LINKAGE
 from pipeline.optimization.invested import (
-    Heard,
     Invested,
     equal_risk,
     heard,
+    no_tail,
     nothing_gains,
     projected,
     solved,
 )
-from pipeline.optimization.tail import ROWS_MINIMUM
 from pipeline.statistics import correlation, correlation_distance
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from skfolio.optimization import BaseOptimization
 
     from pipeline.config import RiskProfile
+    from pipeline.optimization.invested import Heard
     from pipeline.optimization.problem import Problem
     from pipeline.values import FloatArray
 
@@ -55,7 +56,7 @@ SOLVER_PARAMS: dict[str, float] = {"tol_feas": 1e-9, "tol_gap_abs": 1e-9, "tol_g
 tolerances end as inaccurate; with these the weights are within 1e-5 of the exact ones."""
 
 
-class GivenPrior(BasePrior):
+class GivenPrior(BasePrior):  # type: ignore[misc]  # skfolio has no types
     """Mean and covariance as they are given; the returns are those of `fit`."""
 
     def __init__(self, mean: FloatArray, covariance: FloatArray) -> None:
@@ -71,7 +72,7 @@ class GivenPrior(BasePrior):
         return self
 
 
-class GivenDistance(BaseDistance):
+class GivenDistance(BaseDistance):  # type: ignore[misc]  # same
     """The correlation distance of a given covariance."""
 
     def __init__(self, covariance: FloatArray) -> None:
@@ -99,9 +100,7 @@ def max_sharpe(problem: Problem) -> Answer:
     """Maximise the Sharpe ratio within the limits: `MeanRisk`."""
     if reason := nothing_gains(problem):
         return Answer("infeasible", reason=reason)
-    return _mean_risk(
-        problem, RiskMeasure.STANDARD_DEVIATION, ObjectiveFunction.MAXIMIZE_RATIO
-    )
+    return _mean_risk(problem, RiskMeasure.STANDARD_DEVIATION, ObjectiveFunction.MAXIMIZE_RATIO)
 
 
 def _mean_risk(problem: Problem, measure: RiskMeasure, aim: ObjectiveFunction) -> Answer:
@@ -185,9 +184,8 @@ def herc(problem: Problem) -> Answer:
 
 def herc_cvar(problem: Problem) -> Answer:
     """Weigh by hierarchical equal risk contribution, risk being the mean of the worst 5 %."""
-    if len(problem.returns) < ROWS_MINIMUM:
-        reason = f"{len(problem.returns)} rows have no tail worth measuring"
-        return Answer("failed", reason=f"{reason}, expected {ROWS_MINIMUM}")
+    if reason := no_tail(problem):
+        return replace(herc(problem), solved_as="herc", reason=reason)
     if problem.tail_level != TREE_TAIL_LEVEL:
         reason = f"the trees of skfolio know a tail level of {TREE_TAIL_LEVEL:g} only"
         return Answer("failed", reason=f"{reason}, asked for {problem.tail_level:g}")

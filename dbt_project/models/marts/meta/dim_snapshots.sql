@@ -39,7 +39,7 @@ final as (
         decisions.decision_id,
         decisions.step,
         decisions.sleeve,
-        decisions.output_snapshot_sha256 as snapshot_sha256,
+        decisions.described_snapshot_sha256 as snapshot_sha256,
         snapshots.logical_sha256,
         snapshots.source,
         snapshots.calendar,

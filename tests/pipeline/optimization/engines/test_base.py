@@ -17,6 +17,7 @@ from pipeline.optimization.engines.base import (
     capabilities,
     capability_table,
     check_cells,
+    installed,
     open_engine,
 )
 
@@ -55,7 +56,7 @@ def register(monkeypatch: pytest.MonkeyPatch, name: str, attribute: str) -> None
     monkeypatch.setattr(base, "entry_points", lambda group: [point] if group else [])
 
 
-@pytest.mark.parametrize("name", ["custom", "skfolio"])
+@pytest.mark.parametrize("name", sorted({row.engine for row in capability_table()}))
 def test_built_in_engines_solve_what_the_table_says(name: str) -> None:
     """The table and the functions of each adapter name the same risk profiles."""
     engine = open_engine(name)
@@ -100,6 +101,19 @@ def test_every_cell_is_declared_or_refused(row: Capability) -> None:
         check_cells([cell], OptimizationParams(benchmark_symbols=("SPY",)))
 
 
+@pytest.mark.usefixtures("_fresh")
+def test_an_engine_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the run and without importing anything."""
+    monkeypatch.setattr(base, "find_spec", lambda _: None)
+    assert not installed("riskfolio")
+    assert installed("custom")
+    with pytest.raises(ConfigError, match="engine riskfolio is not installed") as caught:
+        check_cells([Cell(engine="riskfolio", risk_profile="hrp")])
+    assert "--extra riskfolio" in caught.value.fix
+    with pytest.raises(ConfigError, match="engine cvxportfolio is not installed"):
+        open_engine("cvxportfolio")
+
+
 def test_market_without_symbols_is_refused() -> None:
     """Nothing is taken for the market that the manifest does not name."""
     with pytest.raises(ConfigError, match="no benchmark symbol is declared"):
@@ -125,7 +139,7 @@ def test_cells_are_checked_before_a_run() -> None:
 @pytest.mark.usefixtures("_fresh")
 def test_an_unknown_engine_is_refused() -> None:
     """The message lists the engines there are."""
-    with pytest.raises(ConfigError, match="there are custom, skfolio"):
+    with pytest.raises(ConfigError, match="there are custom, cvxportfolio, pyp"):
         check_cells([Cell(engine="nonesuch")])
 
 
