@@ -185,7 +185,8 @@ class LocalServer:
         os.pwrite(self._lock, json.dumps(holder).encode(), 0)
 
     def _error(self, what: str) -> ServerError:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        lines = [line.rstrip() for line in text.splitlines() if line.strip()]
         return ServerError(
             what,
             where=str(self.log),

@@ -6,7 +6,7 @@ run leaves no queue of late ones behind. Runs that were due while nobody served 
 serving again starts nothing before its time.
 
 It is a process of its own, and the first of its group, so that `assay flow serve` can end it with
-all its runs, whatever state Prefect is in. When that process is gone, it ends itself and the server.
+all its runs, whatever state Prefect is in. When that one is gone, it ends itself and the server.
 
 Import this module only after the environment was set (`flows.local_server`): Prefect reads it once.
 """
@@ -30,7 +30,6 @@ from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
     FlowRunFilter,
-    FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -49,12 +48,12 @@ from prefect.types.entrypoint import EntrypointType
 from flows.errors import UsageError
 from flows.local_server import ServerError, stop_on_signals
 from flows.scheduled import find_flow
-from flows.settings import now
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from datetime import datetime
 
+    from prefect.client.schemas.objects import State
     from prefect.schedules import Schedule
 
 POLL_SECONDS = 2.0
@@ -129,7 +128,7 @@ class Scheduler:
 
     def __enter__(self) -> Self:
         """Register the deployment and start to look for runs that are due."""
-        self._loop.run_until_complete(_register(self._runner, self._deployment))
+        self._loop.run_until_complete(self._runner.aadd_deployment(self._deployment))
         self._serving = self._threads.submit(self._loop.run_until_complete, self._runner.start())
         return self
 
@@ -154,24 +153,28 @@ class Scheduler:
             )
 
 
-async def _register(runner: Runner, deployment: RunnerDeployment) -> None:
-    """Register the deployment as the only one, with no run going on and none overdue."""
-    chosen = await runner.aadd_deployment(deployment)
-    async with get_client() as client:
-        found = await client.read_deployments(limit=MOST, sort=DeploymentSort.NAME_ASC)
-        for other in found:
-            if other.id != chosen and not other.paused:
-                await client.pause_deployment(other.id)
-        waiting = FlowRunFilter(
-            state=SCHEDULED, expected_start_time=FlowRunFilterExpectedStartTime(before_=now())
+def clear_schedules() -> None:
+    """Pause what an earlier service has left, cancel what is overdue, and free the slots.
+
+    A service that was killed leaves its schedule on, and its one slot taken: then no run would ever
+    start again.
+    """
+    with get_client(sync_client=True) as client:
+        for found in client.read_deployments(limit=MOST, sort=DeploymentSort.NAME_ASC):
+            client.pause_deployment(found.id)
+            if found.global_concurrency_limit is not None:
+                client.update_global_concurrency_limit(
+                    found.global_concurrency_limit.name,
+                    GlobalConcurrencyLimitUpdate(active_slots=0),
+                )
+        overdue = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=SCHEDULED),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+            limit=MOST,
         )
-        for run in await client.read_flow_runs(flow_run_filter=waiting, limit=MOST):
-            missed = Cancelled(message="nobody served when it was due")
-            await client.set_flow_run_state(run.id, missed, force=True)
-        # A service that was killed leaves its slot taken, and then no run would ever start.
-        await client.update_global_concurrency_limit(
-            f"deployment:{chosen}", GlobalConcurrencyLimitUpdate(active_slots=0)
-        )
+        for run in overdue:
+            missed: State[None] = Cancelled(message="nobody served when it was due")
+            client.set_flow_run_state(run.id, missed, force=True)
 
 
 async def _stop(runner: Runner) -> None:

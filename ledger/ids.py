@@ -26,7 +26,7 @@ _ENVELOPE = re.compile(
     rb'"id":"([^"\\]+)"(?:,"inputs":\{[^{}]*\})?(?:,"outputs":\{[^{}]*\})?'
     rb',"prev_hash":"[0-9a-f]{64}"(?:,"run_id":"([^"\\]*)")?,"seq":[0-9]+'
     rb'(?:,"status":"[^"\\]*")?(?:,"step":"[^"\\]*")?,"ts":"[^"\\]*","type":"([a-z]+)","v":1'
-    rb',"hash":"[0-9a-f]{64}"\}'
+    rb',"hash":"[0-9a-f]{64}"\}\Z'
 )
 
 
@@ -82,8 +82,6 @@ class Ids:
         known = position.place
         for first, offset, line in segments.iter_places(self._root, *known):
             place = Place(first, offset)
-            if place >= target.place:
-                break
             if first == target.place.segment and b"\x00" in line and not hash_of_line(line):
                 return place
             kind, key, run = _envelope(line)

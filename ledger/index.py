@@ -110,13 +110,14 @@ class Index:
         """Begin with an empty table."""
         durable.make_folder(self._path.parent)
         temporary = self._path.with_name(f".tmp-{self._path.name}-{os.getpid()}")
-        with temporary.open("wb") as file:
-            file.write(_HEADER.pack(_MAGIC, self._boot, slots, 0, 0, 0, bytes(32)))
-            file.truncate(_HEADER_BYTES + slots * _SLOT.size)
-        if self._table is not None:
-            self._table[:8] = _DEAD
-        temporary.replace(self._path)
-        self._map()
+        with durable.translated(str(self._path), "cannot make the table of ids"):
+            with temporary.open("wb") as file:
+                file.write(_HEADER.pack(_MAGIC, self._boot, slots, 0, 0, 0, bytes(32)))
+                file.truncate(_HEADER_BYTES + slots * _SLOT.size)
+            if self._table is not None:
+                self._table[:8] = _DEAD
+            temporary.replace(self._path)
+            self._map()
         self.attach()
 
     def find(self, tag: bytes) -> tuple[Place, int] | None:

@@ -72,15 +72,21 @@ class Lock:
         LockedError
             If it is still held elsewhere after `wait_seconds`.
         """
-        self._acquire(wait_seconds)
+        with durable.translated(str(self._path), "cannot take the lock"):
+            self._acquire(wait_seconds)
         try:
-            # Never made durable: after a crash nobody holds the lock.
-            if os.pread(self._descriptor, _HOLDER_BYTES, 0) != self._name:
-                os.ftruncate(self._descriptor, 0)
-                os.pwrite(self._descriptor, self._name, 0)
+            with durable.translated(str(self._path), "cannot write into the lock file"):
+                self._name_holder()
             yield
         finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            with durable.translated(str(self._path), "cannot release the lock"):
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _name_holder(self) -> None:
+        # Never made durable: after a crash nobody holds the lock.
+        if os.pread(self._descriptor, _HOLDER_BYTES, 0) != self._name:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, self._name, 0)
 
     def close(self) -> None:
         """Let the file go; closing twice is allowed."""

@@ -176,13 +176,11 @@ def _is_active(file: BinaryIO | None, segments: list[Segment]) -> bool:
 
 def _records_in(root: Path, closed: list[Segment]) -> int:
     """Return how many records a closed segment holds, by what is nearest at hand."""
-    if len(closed) > 1:
-        return closed[1].first - closed[0].first
-    try:
-        summary = read_summary(root, closed[0].first)
-    except MalformedLedgerError:
-        return RECORDS
-    return summary.count if summary else RECORDS
+    for segment in closed:
+        with contextlib.suppress(MalformedLedgerError):
+            if summary := read_summary(root, segment.first):
+                return summary.count
+    return closed[1].first - closed[0].first if len(closed) > 1 else RECORDS
 
 
 def read_genesis(root: Path) -> Genesis:

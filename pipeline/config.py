@@ -325,7 +325,7 @@ class MetaParams(Section):
     """Risk profiles tried in this order when a sleeve lacks the wanted one."""
     sleeve_cap: Fraction = 0.95
     """Most that one sleeve may weigh."""
-    train_days: Days = 126
+    train_days: Days = 252
     """Rows of sleeve returns that a decision learns from."""
 
 

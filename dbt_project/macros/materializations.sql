@@ -7,6 +7,11 @@
     {% call statement('main') -%}
         {{ create_table_as(False, relation, compiled_code) }}
     {%- endcall %}
+    {% if config.get('contract').enforced %}
+        {% call statement('descriptions') -%}
+            {{ described(relation) }}
+        {%- endcall %}
+    {% endif %}
     {{ adapter.commit() }}
     {{ return({'relations': [relation]}) }}
 {% endmaterialization %}
@@ -20,3 +25,15 @@
     {{ adapter.commit() }}
     {{ return({'relations': [relation]}) }}
 {% endmaterialization %}
+
+{# The descriptions of a mart, stored in the file that an auditor opens. #}
+{% macro described(relation) -%}
+    comment on table {{ relation }} is {{ quoted(model.description) }};
+    {% for column in model.columns.values() %}
+    comment on column {{ relation }}.{{ column.name }} is {{ quoted(column.description) }};
+    {% endfor %}
+{%- endmacro %}
+
+{% macro quoted(text) -%}
+    '{{ text | trim | replace("'", "''") }}'
+{%- endmacro %}

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self, cast
 
@@ -73,6 +73,8 @@ class Service:
         When: exactly one of the two is given.
     port : int
         Port of the server.
+    records : int
+        How many records the ledger has.
     parameters : dict of str to str or None
         Parameters of the flow.
     """
@@ -83,6 +85,7 @@ class Service:
     cron: str | None
     every_seconds: int | None
     port: int
+    records: int
     parameters: dict[str, str | None]
 
     @property
@@ -155,7 +158,8 @@ def check_service(
     if every_seconds is not None and every_seconds < 1:
         raise _no_interval(every_seconds)
     workspace = settings.find_workspace()
-    open_ledger(workspace)[0].close()
+    with open_ledger(workspace)[0] as log:
+        records = log.head().count
     resolved = resolve_profile(settings, manifest, profile)
     service = Service(
         workspace=workspace,
@@ -164,6 +168,7 @@ def check_service(
         cron=USUAL_CRON if cron is None and every_seconds is None else cron,
         every_seconds=every_seconds,
         port=choose_port(port),
+        records=records,
         parameters={
             "workspace": str(workspace.root.parent),
             "profile": resolved.name,
@@ -211,10 +216,11 @@ def _no_interval(seconds: int) -> UsageError:
 def _serve_flow(
     service: Service, server: LocalServer, stop: threading.Event, output: Output
 ) -> None:
-    from flows.scheduler import next_run  # noqa: PLC0415 - imports Prefect
+    from flows.scheduler import clear_schedules, next_run  # noqa: PLC0415 - imports Prefect
 
+    clear_schedules()
     name = deployment_name(service)
-    news = News(service.workspace.ledger)
+    news = News(service.workspace.ledger, service.records)
     watch = Watch(lambda: next_run(service.stage, name), output)
     with SchedulerProcess(service, name, server.pid) as scheduler:
         output.note(_header(service, server))
@@ -346,15 +352,13 @@ class News:
     ----------
     ledger : Path
         The folder of the ledger.
+    start : int
+        First record that is news.
     """
 
     ledger: Path
-    _next: int = field(default=-1)
-    _size: int = field(default=-1)
-
-    def __post_init__(self) -> None:
-        """Start after what is there already."""
-        self._next = 1 + max((record.seq for record in read_records(self.ledger)), default=-1)
+    start: int
+    _size: int = -1
 
     def records(self) -> list[Record]:
         """Return what was added; reads nothing while the ledger stays the same."""
@@ -363,8 +367,8 @@ class News:
             return []
         self._size = size
         found = []
-        for record in read_records(self.ledger, self._next):
-            self._next = record.seq + 1
+        for record in read_records(self.ledger, self.start):
+            self.start = record.seq + 1
             if record.type == "run":
                 found.append(record)
         return found

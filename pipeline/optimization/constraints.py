@@ -239,6 +239,68 @@ def linear_minimum(costs: FloatArray, limits: Limits) -> FloatArray:
     return point
 
 
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The dual of the smallest `costs'v` over the set.
+
+    Attributes
+    ----------
+    budget : float
+        Cost of the last unit of weight.
+    clusters : tuple of float
+        By how much each full cluster would lower the cost per unit of room, not negative.
+    symbols : tuple of float
+        The same for each full symbol, beyond what its cluster is worth.
+    minimum : float
+        `budget * total - sum(clusters * caps) - sum(symbols * upper)`: no point of the set costs
+        less, whatever `budget` and `clusters` are.
+    """
+
+    budget: float
+    clusters: tuple[float, ...]
+    symbols: tuple[float, ...]
+    minimum: float
+
+
+def prices(costs: FloatArray, limits: Limits, negligible: float = 0.0) -> Prices:
+    """Return the dual prices of `linear_minimum`; those up to `negligible` are left out as 0.
+
+    The cost of the symbol at which the total (a cluster) is used up is its price; what leaving
+    out small prices costs shows in `minimum`.
+    """
+    cluster_of = {i: c for c, members in enumerate(limits.clusters) for i in members}
+    room, left = [limits.cluster_cap] * len(limits.clusters), limits.total
+    full: dict[int, float] = {}
+    budget = 0.0
+    for i in np.argsort(costs, kind="stable").tolist():
+        cluster = cluster_of[i]
+        amount = min(float(limits.upper[i]), room[cluster], left)
+        if amount > SUM_TOLERANCE:
+            budget = float(costs[i])
+        room[cluster] -= amount
+        left -= amount
+        if room[cluster] <= SUM_TOLERANCE:
+            full.setdefault(cluster, float(costs[i]))
+    discounts = [budget - full.get(c, budget) for c in range(len(limits.clusters))]
+    clusters = tuple(price if price > negligible else 0.0 for price in discounts)
+    worth = [budget - clusters[cluster_of[i]] - cost for i, cost in enumerate(costs.tolist())]
+    symbols = tuple(price if price > negligible else 0.0 for price in worth)
+    return Prices(budget, clusters, symbols, _bound(limits, budget, clusters, worth))
+
+
+def _bound(
+    limits: Limits, budget: float, clusters: Sequence[float], worth: Sequence[float]
+) -> float:
+    upper = limits.upper.tolist()
+    return math.fsum(
+        (
+            budget * limits.total,
+            *(0.0 - price * limits.cluster_cap for price in clusters),
+            *(0.0 - max(0.0, w) * cap for w, cap in zip(worth, upper, strict=True)),
+        )
+    )
+
+
 def _clipped(weights: FloatArray, upper: FloatArray, threshold: FloatArray | float) -> FloatArray:
     return np.minimum(np.maximum(weights - threshold, 0.0), upper) + 0.0
 

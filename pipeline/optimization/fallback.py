@@ -6,10 +6,11 @@ Every attempt that fails is recorded with status and reason; if none succeeds, n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pipeline.config import Cell
 from pipeline.errors import SolverError
+from pipeline.optimization.certificates import GAP_LIMIT, certificate
 from pipeline.optimization.checks import accepted
 from pipeline.optimization.engines.base import open_engine
 from pipeline.optimization.solution import FailedAttempt
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pipeline.optimization.engines.base import Answer
     from pipeline.optimization.problem import Problem
-    from pipeline.values import FloatArray
+    from pipeline.values import FloatArray, Payload
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +37,8 @@ class Success:
         As the engine gave it.
     weights : ndarray of shape (n_symbols,)
         Checked and exact.
+    certificate : payload or None
+        Evidence for the weights, see `pipeline.optimization.certificates`.
     failures : tuple of FailedAttempt
         Earlier attempts, in order.
     """
@@ -44,14 +47,16 @@ class Success:
     problem: Problem
     answer: Answer
     weights: FloatArray
+    certificate: Payload | None
     failures: tuple[FailedAttempt, ...]
 
 
 def first_success(cells: Sequence[Cell], ask: Callable[[Cell], Problem]) -> Success:
     """Return the first of `cells` that solves the problem `ask(cell)` within its limits.
 
-    A cell that occurs twice is tried once. An engine that answers with weights outside the limits
-    has failed, whatever status it reports.
+    A cell that occurs twice is tried once. An engine that answers with weights outside the limits,
+    or with weights that their certificate shows to be far from the best, has failed, whatever
+    status it reports.
 
     Raises
     ------
@@ -70,11 +75,19 @@ def first_success(cells: Sequence[Cell], ask: Callable[[Cell], Problem]) -> Succ
             reason = f"answered {answer.status}, but {broken}"
             failures.append(FailedAttempt(cell, "failed", reason))
             continue
+        proof = certificate(problem, answer, weights)
+        if proof is not None and cast("float", proof["gap"]) > GAP_LIMIT:
+            reason = (
+                f"answered {answer.status}, but the weights are {proof['gap']:.3g} from the best "
+                f"ones, limit {GAP_LIMIT:g}"
+            )
+            failures.append(FailedAttempt(cell, "failed", reason))
+            continue
         solved = cell
         if answer.solved_as is not None:
             failures.append(FailedAttempt(cell, "failed", answer.reason))
             solved = Cell(engine=cell.engine, risk_profile=answer.solved_as)
-        return Success(solved, problem, answer, weights, tuple(failures))
+        return Success(solved, problem, answer, weights, proof, tuple(failures))
     raise _nothing_solved(failures)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 
+from pipeline.optimization.tail import RISK_FLOOR, portfolio_losses, tail_loss
 from pipeline.statistics import correlation, correlation_distance
 
 if TYPE_CHECKING:
@@ -173,6 +174,26 @@ def herc(
     for columns, weight in zip(clusters, across.tolist(), strict=True):
         inside[columns] *= weight
     return Split(inside / math.fsum(inside.tolist()), tree, tuple(shares))
+
+
+def herc_variance(covariances: FloatArray, count: int) -> Split:
+    """Return `herc` with the variance as risk."""
+
+    def variance(columns: Sequence[int], weights: FloatArray) -> float:
+        part = covariances[np.ix_(list(columns), list(columns))]
+        return max(0.0, math.fsum(((part * weights).sum(axis=1) * weights).tolist()))
+
+    return herc(covariances, count, variance)
+
+
+def herc_tail(covariances: FloatArray, count: int, returns: FloatArray, level: float) -> Split:
+    """Return `herc` with the mean of the worst `1 - level` losses as risk (`RISK_FLOOR` at least)."""
+
+    def risk(columns: Sequence[int], weights: FloatArray) -> float:
+        losses = portfolio_losses(returns[:, list(columns)], weights)
+        return max(RISK_FLOOR, tail_loss(losses, level))
+
+    return herc(covariances, count, risk)
 
 
 def cut(tree: Tree, count: int) -> list[list[int]]:

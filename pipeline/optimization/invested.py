@@ -104,9 +104,10 @@ def equal_risk(problem: Problem, status: Status, shares: FloatArray) -> Answer:
     if unequal > RISK_SHARE_LIMIT:
         reason = f"risk shares differ from equality by {unequal:.3g}, limit {RISK_SHARE_LIMIT:g}"
         return Answer("failed", reason=reason)
-    weights, distance = fit(shares / math.fsum(shares.tolist()), problem.limits)
+    whole = shares / math.fsum(shares.tolist())
+    weights, distance = fit(whole, problem.limits)
     found = {"projection": distance, "risk_share_deviation": _deviation(problem, weights)}
-    return Answer(status, weights, residuals=found)
+    return Answer(status, weights, residuals=found, shares=whole)
 
 
 def _deviation(problem: Problem, shares: FloatArray) -> float:

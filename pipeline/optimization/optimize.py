@@ -119,6 +119,7 @@ def optimize(
         dropped=dropped,
         fallbacks=found.failures,
         adaptive=adaptive,
+        certificate=found.certificate,
     )
 
 

@@ -18,7 +18,7 @@ from pipeline.values import frozen_array
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.values import FloatArray
+    from pipeline.values import FloatArray, Payload
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +38,10 @@ class Prior:
     mean: FloatArray
     covariance: FloatArray
     mean_variance: float
+
+    def to_payload(self) -> Payload:
+        """Return how mean and covariance were estimated, as certificates state it."""
+        return {"covariance": "sample", "mean": "sample"}
 
 
 def moments(returns: FloatArray) -> tuple[FloatArray, FloatArray]:

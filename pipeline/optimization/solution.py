@@ -145,6 +145,8 @@ class Solution:
         Symbols left out before solving.
     fallbacks : tuple of FailedAttempt
         Attempts that came before, in order.
+    certificate : payload or None
+        Evidence for the weights, see `pipeline.optimization.certificates`.
     slice_sha256 : str or None
         Digest of the rows used; `None` until the caller, who holds the rows, names it.
     """
@@ -163,6 +165,7 @@ class Solution:
     dropped: tuple[Dropped, ...]
     fallbacks: tuple[FailedAttempt, ...]
     adaptive: Adaptive | None = None
+    certificate: Payload | None = None
     slice_sha256: str | None = None
 
     def to_payload(self) -> Payload:
@@ -182,6 +185,7 @@ class Solution:
             "constraints": [row.to_payload() for row in self.constraints],
             "dropped": [entry.to_payload() for entry in self.dropped],
             "fallbacks": [attempt.to_payload() for attempt in self.fallbacks],
+            "certificate": self.certificate,
             "slice_sha256": self.slice_sha256,
         }
 
@@ -214,6 +218,7 @@ class Solution:
             adaptive=None
             if not payload.get("adaptive")
             else _adaptive(_entry(payload["adaptive"])),
+            certificate=cast("Payload | None", payload.get("certificate")),
             slice_sha256=cast("str | None", payload["slice_sha256"]),
         )
 

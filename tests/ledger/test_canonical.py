@@ -16,7 +16,15 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import NotCanonicalError, UnrecordableError, canonical_digest, dumps, loads, sha256
+from ledger import (
+    NotCanonicalError,
+    UnrecordableError,
+    canonical,
+    canonical_digest,
+    dumps,
+    loads,
+    sha256,
+)
 from ledger.canonical import MAX_INTEGER, format_number
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -208,6 +216,37 @@ def test_text_is_kept_as_it_is() -> None:
 def test_canonical_digest_is_that_of_the_bytes() -> None:
     """The digest of a value is the digest of what is written."""
     assert canonical_digest({"a": 1}) == sha256(b'{"a":1}')
+
+
+@pytest.mark.parametrize("value", [{"a": [1, "x"]}, {"b": 1e-7, "a": 0.1}, {"a": (1,)}])
+def test_a_python_without_the_c_encoder_writes_the_same(
+    value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The C encoder is an optimisation."""
+    expected = dumps(value)
+    monkeypatch.setattr("json.encoder.c_make_encoder", None)
+    monkeypatch.setattr(canonical, "_encode_c", canonical._make_c_encoder())
+    assert canonical._encode_c is None
+    assert dumps(value) == expected
+
+
+@given(
+    st.recursive(
+        st.sampled_from([1e-7, 1e16, 1.0, -0.0, 2.5, 12345678901234567, True, 1e300])
+        | st.text(st.sampled_from('",:[]{}\\e.-0123456789\uffff'), max_size=12),
+        lambda inner: (
+            st.lists(inner, max_size=5)
+            | st.dictionaries(st.sampled_from(["a", '"', ":1.0,", "\\"]), inner, max_size=4)
+        ),
+    )
+)
+def test_odd_numbers_are_told_from_text_that_looks_like_them(value: object) -> None:
+    """Numbers are respelled where they stand, and nothing inside a text is touched."""
+    try:
+        expected = rfc8785.dumps(cast("Any", value))
+    except rfc8785.IntegerDomainError:
+        return
+    assert dumps(value) == expected
 
 
 def test_public_vectors_of_the_author(transparency: dict[str, Any]) -> None:

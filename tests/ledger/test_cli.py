@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -161,6 +163,37 @@ def test_wrong_use_has_exit_code_2(run: Run, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         run("unknown")
     assert caught.value.code == 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(
+    log: Log, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as `head`."""
+
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stdout", Closed())
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert main(["log", str(log.path)], clock=clock) == 0
+
+
+def test_the_module_has_a_clock(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m ledger` ends with the exit code of the command."""
+    monkeypatch.setattr("sys.argv", ["ledger", "verify", str(log.path)])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("ledger", run_name="__main__")
+    assert caught.value.code == 0
+
+
+def test_a_ledger_without_checkpoint_is_described(run: Run, log: Log) -> None:
+    """What is missing is said."""
+    shutil.rmtree(log.path / "checkpoints")
+    (log.path / "checkpoint").unlink()
+    code, out, _ = run("verify", log.path)
+    assert code == 3
+    assert "none agrees with the records" in out
 
 
 def test_the_module_runs_alone(log: Log) -> None:

@@ -111,6 +111,22 @@ def test_foreign_text_raises_one_exception(text: str) -> None:
             assert kind.parse(text).text == text.strip()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY.text.replace("+", "-", 1),
+        "PRIVATE+KEY+example.org/log+00000000+" + KEY.text.rpartition("+")[2],
+        KEY.text[:-2] + chr(ord(KEY.text[-2]) + 1) + KEY.text[-1],
+        KEY.text + "=",
+        "PRIVATE+KEY+a+b",
+    ],
+)
+def test_another_spelling_of_a_signing_key_is_refused(text: str) -> None:
+    """Beginning, id and base64 are those that would be written."""
+    with pytest.raises(MalformedKeyError):
+        SigningKey.parse(text)
+
+
 def test_public_keys_are_read(transparency: dict[str, Any]) -> None:
     """Keys of the C2SP and Go examples, public and private."""
     notes = transparency["signed_note"]

@@ -420,6 +420,26 @@ def test_a_child_process_opens_its_own_files(log: Log, root: Path) -> None:
     assert verify(root).count == 8
 
 
+def test_a_log_notices_that_it_is_in_a_child(
+    log: Log, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its process id: it takes new files, and forgets what threads of the parent waited for."""
+    before, lock = log._mutex, log._lock
+    log._mutex.acquire()
+    monkeypatch.setattr(os, "getpid", lambda: lock.process + 1)
+    assert log.append([note(1)])[0].seq == 1
+    assert log._mutex is not before
+    assert log._lock is not lock
+    assert verify(root).count == 2
+
+
+def test_using_the_end_before_looking_is_a_fault(log: Log) -> None:
+    """The tail is known under the lock only."""
+    log._reopen(-1)
+    with pytest.raises(RuntimeError):
+        log._end  # noqa: B018 - the look is the test
+
+
 def test_a_held_lock_refuses_and_writes_nothing(log: Log, root: Path) -> None:
     """Exit code 75; the next try works."""
     other = Lock(root / "lock")

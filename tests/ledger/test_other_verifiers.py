@@ -26,7 +26,7 @@ CHAIN = [
 def block(language: str, index: int = 0) -> str:
     """Return a block of code of the specification."""
     text = SPECIFICATION.read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[index]
+    return str(re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[index])
 
 
 @pytest.mark.skipif(shutil.which("perl") is None, reason="Perl is not installed")

@@ -30,11 +30,12 @@ from ledger.record import (
     TYPES,
     hash_of_line,
     link_of_line,
+    parse_body,
     read_record,
     seal,
     splice,
 )
-from tests.ledger.test_canonical import keys, texts, values
+from tests.ledger.test_canonical import Colour, keys, texts, values
 
 if TYPE_CHECKING:
     from ledger import Digest
@@ -233,6 +234,18 @@ def test_time_is_read_as_an_aware_datetime() -> None:
     record = parse_record(line_of())
     assert record.at.isoformat() == "2026-01-02T03:04:05.000006+00:00"
     assert isinstance(record, Record)
+
+
+def test_a_body_is_an_object() -> None:
+    """Whatever its hash."""
+    with pytest.raises(MalformedRecordError, match="an object"):
+        parse_body(b"[]", ZERO)
+
+
+def test_text_with_a_class_of_its_own_is_text() -> None:
+    """An enumeration of texts may name a step."""
+    draft = Draft(type="note", run_id="r", step=Colour.RED, id="i")
+    assert parse_record(seal(draft, seq=1, ts=TS, prev_hash=ZERO)[0]).step == "red"
 
 
 def test_link_is_not_taken_from_data() -> None:

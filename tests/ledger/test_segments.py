@@ -150,6 +150,18 @@ def test_a_first_record_must_be_a_genesis(root: Path, changes: dict[str, object]
         read_genesis(root)
 
 
+def test_the_length_of_a_segment_is_found_as_long_as_one_summary_is(closed: Path) -> None:
+    """By a summary, then by the names, then by what is usual."""
+    for name in ("000000000000", "000000000008"):
+        assert list_segments(closed)[-1].first == 16
+        (closed / "segments" / name).chmod(0o644)
+        (closed / "segments" / name).write_bytes(b"nonsense")
+    assert list_segments(closed)[-1].first == 16
+    (closed / "audit-000000000008.jsonl").unlink()
+    (closed / "segments" / "000000000008").unlink()
+    assert list_segments(closed)[-1].first == segments.RECORDS
+
+
 def test_lines_are_cut_at_lf_only() -> None:
     """Whatever the chunks; what follows the last LF is kept apart."""
     reader = LineReader(io.BytesIO(b"a\rb\n\nc\n" + b"x" * 3_000_000 + b"\nend"))

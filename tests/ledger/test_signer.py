@@ -10,6 +10,7 @@ import pytest
 from ledger import (
     BrokenChainError,
     ConfigError,
+    Frontier,
     InconsistentCheckpointError,
     Log,
     SigningKey,
@@ -19,6 +20,7 @@ from ledger import (
     verify,
 )
 from ledger.checkpoints import list_sizes, publish, read_newest
+from ledger.tree import DiskTree, extend, frontier_at
 from tests.ledger.conftest import ORIGIN, fill, note
 
 if TYPE_CHECKING:
@@ -133,6 +135,15 @@ def test_lost_checkpoints_are_signed_again(
     (root / "checkpoint").unlink()
     assert log.checkpoint(loaded).note == signed.note
     assert verify(root).verdict == "ok"
+
+
+def test_a_record_that_is_not_there_is_not_signed(log: Log) -> None:
+    """Neither over too few records nor in a proof."""
+    with pytest.raises(BrokenChainError, match="record 1"):
+        extend(log.path, Frontier(), 5)
+    with pytest.raises(BrokenChainError, match="record 1"):
+        DiskTree(log.path, 5).prove_inclusion(0)
+    assert frontier_at(log.path, 99).size == 1
 
 
 def test_a_broken_record_is_not_signed(log: Log, key: SigningKey) -> None:

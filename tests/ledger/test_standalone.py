@@ -93,6 +93,18 @@ def test_attacks_have_the_verdict_of_the_package(name: str, tmp_path: Path) -> N
     assert standalone.main(["ledger", str(tmp_path / "ledger")]) == (0 if ok else 3)
 
 
+def test_every_record_of_a_ledger_is_proven(
+    make_log: MakeLog, key: SigningKey, tmp_path: Path
+) -> None:
+    """Left and right leaves, and those that stand alone at a level."""
+    log = make_log(4)
+    fill(log, 5)
+    log.checkpoint(key)
+    for seq in range(11):
+        (tmp_path / "proof").write_bytes(prove(log.path, seq))
+        assert standalone.main(["proof", str(tmp_path / "proof"), key.verify_key.text]) == 0
+
+
 def test_any_changed_byte_of_a_proof_is_found(
     log: Log, key: SigningKey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

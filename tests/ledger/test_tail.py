@@ -98,6 +98,23 @@ def test_power_failure_in_the_middle_of_the_tail_is_found(
     assert verify(root).verdict == "ok"
 
 
+def test_the_table_of_ids_is_built_again_when_its_place_is_gone(
+    make_log: MakeLog, root: Path, clock: Clock
+) -> None:
+    """A segment was moved away, or the ledger was put back to an earlier state."""
+    log = make_log(4)
+    fill(log, 3)
+    log.close()
+    (root / "cache" / "ids").rename(root / "kept")
+    with Log.open(root, clock=clock) as again:
+        fill(again, 5)
+    (root / "kept").rename(root / "cache" / "ids")
+    (root / "audit-000000000004.jsonl").unlink()
+    with Log.open(root, clock=clock) as again:
+        assert again.append(decision(4))[0].seq == 9
+        assert again.append(decision(1))[0].seq == 11
+
+
 def test_an_altered_tail_is_not_taken_for_a_torn_one(
     make_log: MakeLog, root: Path, clock: Clock
 ) -> None:

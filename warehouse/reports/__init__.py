@@ -6,6 +6,6 @@ A report is a function of the snapshot and of what the caller verified: it reads
 environment and no other file, so the same head gives the same bytes.
 """
 
-from warehouse.reports.render import render
+from warehouse.reports.render import held_checkpoint, render
 
-__all__ = ["render"]
+__all__ = ["held_checkpoint", "render"]

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from warehouse.query import open_snapshot
 from warehouse.reports.errors import UnexpectedAnswerError
-from warehouse.reports.evidence import Evidence
+from warehouse.reports.evidence import Evidence, read_query
 from warehouse.reports.page import State
 from warehouse.reports.sections.appendix import tell_appendix, tell_marts
 from warehouse.reports.sections.assumptions import tell_assumptions
@@ -150,6 +150,17 @@ def render(
     with open_snapshot(snapshot) as connection:
         page = compose_page(Evidence(connection), run_id, verified)
     return to_html(page)
+
+
+def held_checkpoint(snapshot: Path) -> tuple[str, ...]:
+    """Return the three lines of the newest checkpoint at or before the head of a snapshot.
+
+    Unlike the newest checkpoint of the ledger it does not change when the ledger grows, so a report
+    made with it is a function of the head. Empty when there is none.
+    """
+    with open_snapshot(snapshot) as connection:
+        row = connection.execute(read_query("held_checkpoint")).fetchone()
+    return tuple(row[0].partition("\n\n")[0].split("\n")) if row else ()
 
 
 def compose_page(evidence: Evidence, run_id: str | None, verified: Verified) -> Page:

@@ -128,8 +128,9 @@ def choose_subject(evidence: Evidence, run_id: str | None) -> Subject:
     NothingToReportError
         If the snapshot has no such run.
     """
+    # Asked in any case: the page of a run is the same whether the run was named or not.
+    newest = evidence.ask("newest_run").first
     if run_id is None:
-        newest = evidence.ask("newest_run").first
         run_id = newest.text("run_id") if newest else ""
     run = evidence.ask("run", run_id=run_id).first
     if run is None:

@@ -32,7 +32,7 @@ peaks as (
     cross join range(0, 62) as heights (height)
     inner join subtrees
         on
-            subtrees.height = heights.height
+            heights.height = subtrees.height
             and subtrees.place = (checkpoints.size >> (heights.height + 1)) * 2
     where (checkpoints.size >> heights.height) & 1 = 1
 

@@ -14,7 +14,7 @@ final as (
         record_seq as intent_seq,
         outcome_seq,
         outcome_hash,
-        -- `compose` makes its snapshot; `ingest` finds it stored and names it before it describes it.
+        -- `compose` makes its snapshot; `ingest` names the one it describes.
         coalesce(output_snapshot_sha256, snapshot_sha256) as described_snapshot_sha256,
         result_sha256,
         decided_at

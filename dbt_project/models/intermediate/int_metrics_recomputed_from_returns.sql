@@ -20,7 +20,9 @@ returns as (
         measurements.periods_per_year,
         bases.basis,
         days.day_number,
-        case bases.basis when 'gross' then days.gross_return else days.net_return end as period_return,
+        case bases.basis
+            when 'gross' then days.gross_return else days.net_return
+        end as period_return,
         case bases.basis when 'gross' then days.gross_growth else days.net_growth end as growth
     from measurements
     inner join {{ ref('int_returns_stitched_across_windows') }} as days
@@ -64,10 +66,14 @@ moments as (
         max_by(growth, day_number) - 1 as total_return,
         case
             when count(*) > 1
-                then sqrt(sum((period_return - mean) * (period_return - mean) order by day_number) / (count(*) - 1))
+                then sqrt(
+                    sum((period_return - mean) * (period_return - mean) order by day_number)
+                    / (count(*) - 1)
+                )
         end as deviation,
         sqrt(sum(
-            case when period_return < 0 then period_return * period_return else 0 end order by day_number
+            case when period_return < 0 then period_return * period_return else 0 end
+            order by day_number
         ) / count(*)) as downside,
         max((peak - growth) / peak) as max_drawdown,
         -max(case when position = ceil(day_count / 20) then period_return end) as var_95,
@@ -100,7 +106,8 @@ final as (
         basis,
         total_return,
         annual_return,
-        case when has_deviation then deviation else deviation * 0 end * sqrt(periods_per_year) as volatility,
+        case when has_deviation then deviation else deviation * 0 end
+        * sqrt(periods_per_year) as volatility,
         case when has_deviation then mean / deviation * sqrt(periods_per_year) end as sharpe,
         case when downside > 0 then mean / downside * sqrt(periods_per_year) end as sortino,
         case when max_drawdown > 0 then annual_return / max_drawdown end as calmar,

@@ -54,7 +54,9 @@ several as (
         split.decision_id,
         split.role,
         sha256(
-            '["' || string_agg(decisions.result_sha256, '","' order by decisions.decision_id) || '"]'
+            '["'
+            || string_agg(decisions.result_sha256, '","' order by decisions.decision_id)
+            || '"]'
         ) as upstream_sha256
     from split
     inner join {{ ref('int_intents_paired_with_outcomes') }} as decisions

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline.config import Cell, OptimizationParams
+    from pipeline.optimization.hierarchy import Split
     from pipeline.optimization.problem import Problem
     from pipeline.optimization.solution import ConstraintKind, Status
     from pipeline.values import FloatArray
@@ -101,6 +102,14 @@ class Answer:
         recorded as a fallback.
     bounds : tuple of LinearBound
         Limits beyond the caps; checked after the solve like the caps, and recorded.
+    bound_price : float
+        Multiplier of the first of `bounds`; positive where `coefficients'w` is at its upper end.
+    shares : ndarray of shape (n_symbols,) or None
+        For `risk_parity`: the weights before the caps, summing to 1.
+    split : Split or None
+        The steps of a tree, where the engine tells them.
+    scenarios : ndarray of shape (n_rows,) or None
+        For `min_cvar`: the dual, a probability for each row, where the engine tells it.
     """
 
     status: Status
@@ -111,6 +120,10 @@ class Answer:
     residuals: Mapping[str, float] = field(default_factory=dict)
     solved_as: RiskProfile | None = None
     bounds: tuple[LinearBound, ...] = ()
+    bound_price: float = 0.0
+    shares: FloatArray | None = None
+    split: Split | None = None
+    scenarios: FloatArray | None = None
 
 
 @runtime_checkable

@@ -35,9 +35,10 @@ from pipeline.optimization.quadratic import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from pipeline.config import RiskProfile
+    from pipeline.optimization.hierarchy import Split
     from pipeline.optimization.problem import Problem
     from pipeline.optimization.quadratic import PrimalDual
     from pipeline.values import FloatArray
@@ -81,7 +82,7 @@ def market(problem: Problem) -> Answer:
 
 def hrp(problem: Problem) -> Answer:
     """Weigh by hierarchical risk parity."""
-    return _closed_form(problem, hierarchy.hrp(problem.prior.covariance).weights)
+    return _tree(problem, hierarchy.hrp(problem.prior.covariance))
 
 
 def herc(problem: Problem) -> Answer:
@@ -89,31 +90,25 @@ def herc(problem: Problem) -> Answer:
 
     The tree is cut into as many clusters as the selection has.
     """
-    covariances = problem.prior.covariance
-
-    def variance(columns: Sequence[int], weights: FloatArray) -> float:
-        part = covariances[np.ix_(list(columns), list(columns))]
-        return max(0.0, math.fsum(((part * weights).sum(axis=1) * weights).tolist()))
-
-    return _herc(problem, variance)
+    count = len(problem.limits.clusters)
+    return _tree(problem, hierarchy.herc_variance(problem.prior.covariance, count))
 
 
 def herc_cvar(problem: Problem) -> Answer:
     """Weigh by hierarchical equal risk contribution, risk being the mean of the worst losses."""
     if reason := no_tail(problem):
         return replace(herc(problem), solved_as="herc", reason=reason)
-    returns = problem.scaled_returns
+    split = hierarchy.herc_tail(
+        problem.prior.covariance,
+        len(problem.limits.clusters),
+        problem.scaled_returns,
+        problem.tail_level,
+    )
+    return _tree(problem, split)
 
-    def tail_loss(columns: Sequence[int], weights: FloatArray) -> float:
-        losses = tail.portfolio_losses(returns[:, list(columns)], weights)
-        return max(tail.RISK_FLOOR, tail.tail_loss(losses, problem.tail_level))
 
-    return _herc(problem, tail_loss)
-
-
-def _herc(problem: Problem, risk: Callable[[Sequence[int], FloatArray], float]) -> Answer:
-    count = len(problem.limits.clusters)
-    return _closed_form(problem, hierarchy.herc(problem.prior.covariance, count, risk).weights)
+def _tree(problem: Problem, split: Split) -> Answer:
+    return replace(_closed_form(problem, split.weights), split=split)
 
 
 def _closed_form(problem: Problem, shares: FloatArray) -> Answer:
@@ -141,6 +136,7 @@ def risk_parity(problem: Problem) -> Answer:
         "optimal",
         weights,
         iterations=found.cycles,
+        shares=found.weights,
         residuals={
             "projection": distance,
             "risk_share_deviation": float(np.abs(shares - 1.0 / len(shares)).max()),
@@ -185,6 +181,7 @@ def market_neutral(problem: Problem) -> Answer:
                 iterations=found.iterations,
                 residuals={**residuals(program, found), "beta": limit},
                 bounds=(LinearBound("beta", "reference", slope, limit),),
+                bound_price=float(found.z[-2] - found.z[-1]),
             )
     if found.status != "infeasible":
         return _unsolved(found)
@@ -224,6 +221,7 @@ def min_cvar(problem: Problem) -> Answer:
         objective=tail_risk(problem, ended.weights),
         iterations=ended.found.iterations,
         residuals=ended.residuals,
+        scenarios=ended.scenarios,
     )
 
 
@@ -346,7 +344,7 @@ def barbell(problem: Problem) -> Answer:
         "aggressive_share": found.aggressive,
         "projection": distance,
     }
-    return Answer("closed_form", weights, residuals=told)
+    return Answer("closed_form", weights, residuals=told, split=split)
 
 
 PROFILES: Mapping[RiskProfile, Callable[[Problem], Answer]] = {

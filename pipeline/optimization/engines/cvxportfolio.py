@@ -1,7 +1,7 @@
 """The engine `cvxportfolio`: a single-period policy asked once, without its market simulator.
 
-cvxportfolio is GPL-3.0 and an extra: nothing else of this project imports it. The policy starts from
-cash and may hold none afterwards; forecasts are not used, the covariance is that of the problem.
+cvxportfolio is GPL-3.0 and an extra: nothing else of this project imports it. The policy starts
+from cash and may hold none afterwards; forecasts are not used, the covariance is that given.
 Its objective is a return less multiples of costs, so ratios and risk parity are not its problems.
 """
 

@@ -26,6 +26,7 @@ FIELDS = [
     "constraints",
     "dropped",
     "fallbacks",
+    "certificate",
     "slice_sha256",
 ]
 

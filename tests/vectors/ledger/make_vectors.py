@@ -205,6 +205,12 @@ def opening(run: str) -> Draft:
     return Draft(type="run", run_id=run, step="", id=f"{run}/open", data={"seed": 7})
 
 
+def decision_body(seq: int) -> Body:
+    """Return the body of a note that comes later."""
+    ts = f"2026-01-02T02:00:{seq:02d}.000000Z"
+    return {"v": 1, "ts": ts, "type": "note", "run_id": "run-d", "data": {"n": seq}}
+
+
 def decision(run: str, number: int, blob: Digest) -> list[Draft]:
     """Return an intent and its outcome."""
     key = f"{run}/optimize/{number}/1"
@@ -660,6 +666,22 @@ def _(world: World) -> None:
     del world.files["ledger/segments/000000000008"]
 
 
+@attack("segment-moved-after-cut", "altered", "truncated")
+def _(world: World) -> None:
+    """A segment was moved away, and the one before it lost its last record."""
+    world.put(world.lines(FIRST)[:-1], FIRST)
+    del world.files["ledger/audit-000000000008.jsonl"]
+
+
+@attack("segment-lost-in-the-middle", "missing")
+def _(world: World) -> None:
+    """The second of three closed segments is gone without a trace."""
+    later = [decision_body(seq) for seq in range(22, 26)]
+    world.reseal([*world.bodies(), *later], sign=KEY)
+    del world.files["ledger/audit-000000000008.jsonl"]
+    del world.files["ledger/segments/000000000008"]
+
+
 @attack("segment-moved-uncovered", "missing")
 def _(world: World) -> None:
     """A segment was moved away that no checkpoint covers."""
@@ -846,6 +868,14 @@ breaking(
 )
 breaking("rule-key", "A key that is not ASCII.", spelling(4, '"gamma"', '"g\u00e4mma"'))
 breaking("rule-escape", "An escape that is not needed.", spelling(5, "caf\u00e9", "caf\\u00e9"))
+
+
+@attack("rule-not-a-record", "altered")
+def _(world: World) -> None:
+    """A line with a right hash that is no record, and looks like a change of keys."""
+    bodies: list[Any] = list(world.bodies())
+    bodies[20] = b'{"note":"PREV","type":"key"}'
+    world.reseal(bodies)
 
 
 # Blobs.

@@ -20,7 +20,7 @@ from tests.warehouse.reports.conftest import RUN, page_of
 from tests.warehouse.reports.outline import outline_of
 from tests.warehouse.synthetic import Size, tell, write_workspace
 from warehouse.errors import SnapshotMissingError
-from warehouse.reports import render
+from warehouse.reports import held_checkpoint, render
 from warehouse.reports.errors import (
     CitedRecordDiffersError,
     NothingToReportError,
@@ -181,7 +181,7 @@ def test_every_table_names_its_query_and_records_theirs(page: Element) -> None:
     for record in page.of_class("record"):
         assert re.fullmatch(r"\d+ [0-9a-f]{12}", record.text)
         target = page.by_id(record.attributes["href"][1:])
-        assert target.all("td")[-1].text.startswith(record.text.split()[1])
+        assert target.all("td")[1].text.startswith(record.text.split()[1])
 
 
 def test_banner_and_assumptions_are_always_there(html: str) -> None:
@@ -205,6 +205,22 @@ def test_headings_do_not_skip_a_level(page: Element) -> None:
 def test_newest_closed_backtest_is_the_default(page: Element) -> None:
     """The run that never closed is newer and is not the one reported."""
     assert RUN in page.all("title")[0].text
+
+
+def test_named_and_default_run_give_the_same_bytes(snapshot: Path) -> None:
+    """Naming the newest run gives the page that naming none gives."""
+    assert page_of(snapshot, RUN) == page_of(snapshot)
+
+
+def test_checkpoint_of_the_head_is_not_one_after_it(
+    change: Change, snapshot: Path, signed: Signed
+) -> None:
+    """The checkpoint held by a snapshot is the newest that its head reaches."""
+    assert held_checkpoint(snapshot) == signed.checkpoint_lines
+    size = signed.checkpoint_lines[1]
+    earlier = change("update raw.head set through_seq = $size::bigint - 2", size=size)
+    assert int(held_checkpoint(earlier)[1]) < int(size)
+    assert held_checkpoint(change("delete from raw.checkpoints")) == ()
 
 
 def test_run_without_results_still_gives_a_page(snapshot: Path) -> None:

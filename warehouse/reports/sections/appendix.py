@@ -71,7 +71,6 @@ def tell_marts(evidence: Evidence) -> Table:
     answer = evidence.ask("builds")
     columns = (
         Column("Mart", "code"),
-        Column("through record"),
         Column("rows"),
         Column("SHA-256 of its content", "code"),
     )
@@ -79,7 +78,6 @@ def tell_marts(evidence: Evidence) -> Table:
         Line(
             (
                 row.text("mart"),
-                count(row.count("through_seq")),
                 count(row.count("row_count")),
                 row.text("content_sha256"),
             ),
@@ -87,9 +85,11 @@ def tell_marts(evidence: Evidence) -> Table:
         )
         for row in answer
     )
+    newest = answer.first
+    through = f", through record {newest.count('through_seq')}" if newest else ""
     return Table(
         "marts-table",
-        "Marts of the newest recorded build",
+        f"Marts of the newest recorded build{through}",
         columns,
         lines,
         answer.name,
@@ -111,19 +111,19 @@ def _records(evidence: Evidence) -> Table:
     answer = evidence.cited()
     columns = (
         Column("Record"),
+        Column("hash", "code"),
         Column("type", "text"),
         Column("status", "text"),
         Column("id", "code"),
-        Column("hash", "code"),
     )
     lines = tuple(
         Line(
             (
                 str(row.count("seq")),
+                row.text("hash"),
                 row.text("type"),
                 row.maybe_text("status") or ABSENT,
                 row.maybe_text("id") or ABSENT,
-                row.text("hash"),
             )
         )
         for row in answer

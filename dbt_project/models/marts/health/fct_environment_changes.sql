@@ -47,7 +47,9 @@ changes as (
         current_fields.value
     from current_fields
     full join previous_fields
-        on current_fields.run_id = previous_fields.run_id and current_fields.field = previous_fields.field
+        on
+            current_fields.run_id = previous_fields.run_id
+            and current_fields.field = previous_fields.field
     where current_fields.value is distinct from previous_fields.value
 
 ),

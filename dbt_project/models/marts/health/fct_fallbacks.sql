@@ -22,7 +22,7 @@ final as (
         attempts.attempt.engine as tried_engine,
         attempts.attempt.risk_profile as tried_risk_profile,
         attempts.attempt.status as tried_status,
-        attempts.attempt.reason as reason,
+        attempts.attempt.reason,
         attempts.actual_engine,
         attempts.actual_risk_profile,
         attempts.regime,

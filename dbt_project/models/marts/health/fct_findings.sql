@@ -144,7 +144,8 @@ upstream_digests as (
     select
         'upstream_digest_differs' as rule,
         decision_id as subject,
-        role || ': used ' || coalesce(used_sha256, 'none') || ', ' || upstream_decision_id || ' has '
+        role || ': used ' || coalesce(used_sha256, 'none') || ', '
+        || upstream_decision_id || ' has '
         || coalesce(upstream_sha256, 'none') as detail,
         null as value,
         null as threshold,
@@ -163,12 +164,16 @@ looks_ahead as (
         intents.decision_id as subject,
         case
             when intents.test_first_date <= intents.train_last_date
-                then 'test rows begin on ' || intents.test_first_date || ', train rows end on '
+                then
+                    'test rows begin on ' || intents.test_first_date || ', train rows end on '
                     || intents.train_last_date
             when intents.step != 'simulate' and intents.slice_last_date > intents.as_of_date
-                then 'rows until ' || intents.slice_last_date || ' used for a decision of '
+                then
+                    'rows until ' || intents.slice_last_date || ' used for a decision of '
                     || intents.as_of_date
-            else 'result is of ' || intents.result_as_of_date || ', decision of ' || intents.as_of_date
+            else
+                'result is of ' || intents.result_as_of_date || ', decision of '
+                || intents.as_of_date
         end as detail,
         null as value,
         null as threshold,
@@ -263,7 +268,8 @@ nav_discontinuous as (
     select
         'nav_discontinuous' as rule,
         decision_id as subject,
-        'NAV starts at ' || nav_start || ', the window before ended at ' || previous_nav_end as detail,
+        'NAV starts at ' || nav_start || ', the window before ended at '
+        || previous_nav_end as detail,
         nav_start as value,
         previous_nav_end as threshold,
         record_seq,

@@ -10,7 +10,7 @@ final as (
         is_prefix,
         used_sha256,
         upstream_sha256,
-        used_sha256 is not distinct from upstream_sha256 as is_match,
+        coalesce(used_sha256 = upstream_sha256, false) as is_match,
         record_seq,
         record_hash,
         run_id

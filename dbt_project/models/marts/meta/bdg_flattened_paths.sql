@@ -13,7 +13,7 @@ paths as (
 
     select
         record_seq,
-        item.symbol as symbol,
+        item.symbol,
         unnest(item.paths) as path
     from weights
 
@@ -26,8 +26,8 @@ final as (
         {{ decision_columns() }},
         paths.symbol,
         paths.path.sleeve as sleeve_path,
-        paths.path.sleeve_weight as sleeve_weight,
-        paths.path.weight as weight,
+        paths.path.sleeve_weight,
+        paths.path.weight,
         {{ outcome_evidence() }}
     from paths
     inner join {{ ref('int_decisions_taken') }} as decisions

@@ -14,22 +14,40 @@ parameter_sets as (
 
 ),
 
+leaves as (
+
+    select
+        parameter_sets.stage,
+        parameter_sets.params_sha256,
+        parameter_sets.record_seq,
+        parameter_sets.record_hash,
+        parameter_sets.run_id,
+        -- `$.source.kind` becomes `source.kind`.
+        replace(ltrim(nodes.fullkey, '$.'), '"', '') as parameter,
+        coalesce(json_extract_string(nodes.value, '$'), 'null') as value
+    from parameter_sets
+    cross join lateral json_tree(parameter_sets.params) as nodes
+    where
+        nodes.fullkey != '$'
+        and (
+            nodes.type not in ('OBJECT', 'ARRAY')
+            or cast(nodes.value as varchar) in ('{}', '[]')
+        )
+
+),
+
 final as (
 
     select
-        parameter_sets.record_seq || '.' || replace(ltrim(leaves.fullkey, '$.'), '"', '') as parameter_id,
-        parameter_sets.params_sha256,
-        parameter_sets.stage,
-        replace(ltrim(leaves.fullkey, '$.'), '"', '') as parameter,
-        coalesce(json_extract_string(leaves.value, '$'), 'null') as value,
-        parameter_sets.record_seq,
-        parameter_sets.record_hash,
-        parameter_sets.run_id
-    from parameter_sets
-    cross join lateral json_tree(parameter_sets.params) as leaves
-    where
-        leaves.fullkey != '$'
-        and (leaves.type not in ('OBJECT', 'ARRAY') or cast(leaves.value as varchar) in ('{}', '[]'))
+        record_seq || '.' || parameter as parameter_id,
+        params_sha256,
+        stage,
+        parameter,
+        value,
+        record_seq,
+        record_hash,
+        run_id
+    from leaves
 
 )
 

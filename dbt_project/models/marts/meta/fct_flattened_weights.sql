@@ -14,7 +14,7 @@ final as (
     select
         weights.record_seq || '.' || weights.item.symbol as flattened_weight_id,
         {{ decision_columns() }},
-        weights.item.symbol as symbol,
+        weights.item.symbol,
         weights.item.net as net_weight,
         weights.item.gross as gross_weight,
         {{ outcome_evidence() }}

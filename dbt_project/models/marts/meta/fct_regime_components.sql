@@ -15,11 +15,11 @@ final as (
         components.record_seq || '.' || components.component.name as regime_component_id,
         {{ decision_columns() }},
         components.component.name as component,
-        components.component.value as value,
-        components.component.null_percentile as null_percentile,
-        components.component.weight as weight,
+        components.component.value,
+        components.component.null_percentile,
+        components.component.weight,
         components.component.accepted as is_accepted,
-        components.component.note as note,
+        components.component.note,
         {{ outcome_evidence() }}
     from components
     inner join {{ ref('int_decisions_taken') }} as decisions

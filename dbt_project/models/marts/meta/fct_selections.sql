@@ -15,12 +15,12 @@ features as (
 
     select
         record_seq,
-        feature.symbol as symbol,
-        feature.momentum as momentum,
-        feature.volatility as volatility,
-        feature.entropy as entropy,
-        feature.hurst as hurst,
-        feature.efficiency as efficiency
+        feature.symbol,
+        feature.momentum,
+        feature.volatility,
+        feature.entropy,
+        feature.hurst,
+        feature.efficiency
     from (
         select
             record_seq,
@@ -34,9 +34,9 @@ scores as (
 
     select
         record_seq,
-        score.symbol as symbol,
-        score.score as score,
-        score.rank as rank
+        score.symbol,
+        score.score,
+        score.rank
     from (
         select
             record_seq,
@@ -50,7 +50,7 @@ clusters as (
 
     select
         record_seq,
-        cluster.cluster as cluster,
+        cluster.cluster,
         unnest(cluster.symbols) as symbol
     from (
         select

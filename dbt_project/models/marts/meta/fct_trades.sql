@@ -32,8 +32,8 @@ final as (
     select
         trades.record_seq || '.' || trades.trade.symbol as trade_id,
         {{ decision_columns() }},
-        trades.trade.symbol as symbol,
-        trades.trade.side as side,
+        trades.trade.symbol,
+        trades.trade.side,
         trades.trade.weight as weight_change,
         trades.trade.value as value_change,
         coalesce(holdings.entry.value, 0) as holding_weight,

@@ -16,9 +16,9 @@ final as (
         || '.' || verdicts.verdict.symbol
         || '.' || verdicts.verdict.rule as veto_id,
         {{ decision_columns() }},
-        verdicts.verdict.symbol as symbol,
-        verdicts.verdict.rule as rule,
-        verdicts.verdict.value as value,
+        verdicts.verdict.symbol,
+        verdicts.verdict.rule,
+        verdicts.verdict.value,
         verdicts.verdict."limit" as threshold,
         verdicts.verdict.passed as is_passed,
         {{ outcome_evidence() }}

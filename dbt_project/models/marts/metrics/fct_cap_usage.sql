@@ -21,11 +21,11 @@ measured as (
         position,
         regime,
         cap_rule,
-        item.kind as kind,
-        item.name as name,
-        item.value as value,
+        item.kind,
+        item.name,
+        item.value,
         item."limit" as threshold,
-        item.slack as slack,
+        item.slack,
         item.binding as is_binding,
         case item.kind
             when 'symbol_cap' then symbol_cap_requested

@@ -26,7 +26,8 @@ compared as (
 final as (
 
     select
-        run_metrics.record_seq || '.' || compared.basis || '.' || compared.metric as metric_check_id,
+        run_metrics.record_seq || '.' || compared.basis
+        || '.' || compared.metric as metric_check_id,
         run_metrics.decision_id,
         run_metrics.sleeve,
         run_metrics.engine,

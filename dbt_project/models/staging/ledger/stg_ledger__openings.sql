@@ -56,7 +56,7 @@ final as (
         actor,
 
         ---------- documents
-        opening.environment as environment,
+        opening.environment,
 
         ---------- numerics
         opening.seed,

@@ -5,4 +5,7 @@ select
     value,
     threshold
 from {{ ref('fct_findings') }}
-where rule in ('intent_orphaned', 'outcome_unmatched', 'outcome_repeated', 'decision_repeated', 'record_repeated', 'run_count_differs')
+where rule in (
+    'intent_orphaned', 'outcome_unmatched', 'outcome_repeated', 'decision_repeated',
+    'record_repeated', 'run_count_differs'
+)

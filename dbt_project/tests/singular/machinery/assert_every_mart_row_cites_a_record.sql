@@ -1,7 +1,8 @@
 -- `record_seq`, `record_hash` and `run_id` of every row of every mart are those of one record.
+-- depends_on: {{ ref('fct_findings') }}
 {% set marts = [] %}
-{% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in ('health', 'metrics', 'meta') %}
-    {% do marts.append(node.name) %}
+{% for node in graph.nodes.values() if node.schema in ('health', 'metrics', 'meta') %}
+{% do marts.append(node.schema ~ '.' ~ node.name) if node.resource_type == 'model' %}
 {% endfor %}
 with
 
@@ -13,7 +14,7 @@ cited as (
         record_seq,
         record_hash,
         run_id
-    from {{ target.database }}.{{ (graph.nodes.values() | selectattr('name', 'equalto', mart) | first).schema }}.{{ mart }}
+    from {{ mart }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 
@@ -30,4 +31,3 @@ left join {{ ref('stg_ledger__records') }} as records
         and cited.record_hash = records.record_hash
         and cited.run_id is not distinct from records.run_id
 where records.record_seq is null
--- depends_on: {{ ref('fct_findings') }}

@@ -1,0 +1,599 @@
+"""Was it the best? Optimality of recorded weights, confirmed from the record and the returns alone.
+
+Nothing is solved here. Moments are estimated again from the returns, then the certificate that
+stands in the record is checked with sums and products: for convex risk profiles the KKT conditions
+(`primal`, `dual`, `stationarity`, `gap`), for trees every merge and every split, and for what was
+projected on the caps that no allowed weights are nearer. Only numpy is needed.
+
+The certificate states the parameters it was made with; that they are those of the decision is to be
+compared with the `params` of the intent.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import numpy as np
+
+from pipeline.optimization.priors import estimated
+from pipeline.statistics import correlation, correlation_distance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pipeline.values import FloatArray, Payload, Returns
+
+FEASIBLE = 1e-9
+"""By how much weights may miss a limit."""
+
+OPTIMAL: Mapping[str, float] = {"custom": 1e-8}
+"""Largest gap by engine; others are held to `OPTIMAL_ELSEWHERE`."""
+
+OPTIMAL_ELSEWHERE = 1e-4
+"""Largest gap of an engine that solves to the tolerance of a general library."""
+
+ROUNDING = 1e-7
+"""How far a recorded number may be from the one computed here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition: `value` must not exceed `limit`."""
+
+    name: str
+    value: float
+    limit: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the condition holds; a value that is no number does not."""
+        return self.value <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the certificate of one decision came to.
+
+    Attributes
+    ----------
+    kind : str or None
+        `optimum`, `projection`, `steps`, `barbell`; `None` if the record has no certificate.
+    checks : tuple of Check
+        Every condition with its number.
+    """
+
+    kind: str | None
+    checks: tuple[Check, ...]
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether there is a certificate and all conditions hold."""
+        return self.kind is not None and all(check.holds for check in self.checks)
+
+    @property
+    def broken(self) -> tuple[Check, ...]:
+        """The conditions that do not hold."""
+        return tuple(check for check in self.checks if not check.holds)
+
+    def to_payload(self) -> Payload:
+        """Return kind, verdict and every condition."""
+        return {
+            "kind": self.kind,
+            "confirmed": self.confirmed,
+            "checks": [
+                {"name": check.name, "value": check.value, "limit": check.limit}
+                for check in self.checks
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A recorded result beside its inputs, the symbols without variance left out.
+
+    Attributes
+    ----------
+    symbols : tuple of str
+        Ascending.
+    returns : ndarray of shape (n_rows, n_symbols)
+        Divided by the root of their mean variance.
+    mean, covariance : ndarray
+        Estimated again, in the scale of `returns`.
+    variance : float
+        The mean variance that was divided out.
+    weights : ndarray of shape (n_symbols,)
+        Recorded.
+    total, cluster_cap : float
+    upper : ndarray of shape (n_symbols,)
+        The limits of the record.
+    groups : mapping of str to list of int
+        Cluster number -> columns, ascending.
+    told, parameters : payload
+        The certificate and its parameters.
+    gap_limit : float
+        For the engine that gave the weights.
+    """
+
+    symbols: tuple[str, ...]
+    returns: FloatArray
+    mean: FloatArray
+    covariance: FloatArray
+    variance: float
+    weights: FloatArray
+    total: float
+    upper: FloatArray
+    cluster_cap: float
+    groups: Mapping[str, list[int]]
+    told: Payload
+    parameters: Payload
+    gap_limit: float
+
+
+Checks: TypeAlias = "list[Check]"
+
+
+def certify(result: Payload, returns: Returns, clusters: Mapping[int, Sequence[str]]) -> Findings:
+    """Check the certificate of an `optimize` result.
+
+    Parameters
+    ----------
+    result : payload
+        Of the outcome record, as in `docs/spec/records.md`.
+    returns : Returns
+        Training returns of the symbols of `result["weights"]`.
+    clusters : mapping of int to sequence of str
+        Of the selection.
+
+    Returns
+    -------
+    Findings
+        Every condition with its number; none if the record has no certificate.
+    """
+    told = cast("Payload | None", result["certificate"])
+    if told is None:
+        return Findings(None, ())
+    case = _case(result, returns, clusters, told)
+    kind, profile = cast("str", told["kind"]), cast("Payload", result["actual"])["risk_profile"]
+    checks = [
+        *_feasible(case),
+        *_KINDS[kind](case, cast("str", profile)),
+    ]
+    return Findings(kind, tuple(checks))
+
+
+def _case(
+    result: Payload, returns: Returns, clusters: Mapping[int, Sequence[str]], told: Payload
+) -> Case:
+    gone = {entry["symbol"] for entry in cast("list[Payload]", result["dropped"])}
+    kept = [i for i, symbol in enumerate(returns.symbols) if symbol not in gone]
+    symbols = tuple(returns.symbols[i] for i in kept)
+    parameters = cast("Payload", told.get("parameters", {}))
+    values = np.ascontiguousarray(returns.values[:, kept])
+    mean, matrix = estimated(values, parameters)
+    scale = float(np.ascontiguousarray(np.diagonal(matrix)).sum()) / len(symbols)
+    caps = cast("dict[str, float]", result["caps"])
+    weights = cast("dict[str, float]", result["weights"])
+    homes = {symbol: number for number in sorted(clusters) for symbol in clusters[number]}
+    groups: dict[str, list[int]] = {}
+    for number in sorted(clusters):
+        columns = [i for i, symbol in enumerate(symbols) if homes[symbol] == number]
+        if columns:
+            groups[str(number)] = columns
+    engine = cast("str", cast("Payload", result["actual"])["engine"])
+    held = np.array([weights[symbol] for symbol in symbols], dtype=np.float64)
+    return Case(
+        symbols,
+        values / math.sqrt(scale),
+        mean / math.sqrt(scale),
+        matrix / scale,
+        scale,
+        held,
+        1.0 - cast("float", result["cash"]),
+        np.full(len(symbols), min(caps["symbol_cap"], caps["cluster_cap"])),
+        caps["cluster_cap"],
+        groups,
+        told,
+        parameters,
+        OPTIMAL.get(engine, OPTIMAL_ELSEWHERE),
+    )
+
+
+def _feasible(case: Case) -> Checks:
+    weights = case.weights
+    excess = [abs(math.fsum(weights.tolist()) - case.total), -float(weights.min())]
+    excess.append(float((weights - case.upper).max()))
+    sums = [math.fsum(weights[columns].tolist()) for columns in case.groups.values()]
+    excess.append(max(sums) - case.cluster_cap)
+    return [Check("primal", max(0.0, *excess), FEASIBLE)]
+
+
+def _optimum(case: Case, profile: str) -> Checks:
+    checks, slope, value, bounded = _TANGENTS[profile](case)
+    return [*checks, *_priced(case, slope, value, bounded)]
+
+
+def _priced(case: Case, slope: FloatArray, value: float, offset: float = 0.0) -> Checks:
+    """Check the prices: `value - min slope'v` bounds how far the weights are from the best.
+
+    For a `budget` p, cluster prices m >= 0 and symbol prices `max(0, p - m - slope)` no allowed
+    weights have less than `p * total - sum(m * cap) - sum(symbol prices * upper)`.
+    """
+    told = cast("Payload", case.told["prices"])
+    budget = cast("float", told["budget"])
+    full = cast("dict[str, float]", told["clusters"])
+    recorded = cast("dict[str, float]", told["symbols"])
+    worth, lower = np.zeros(len(slope)), [budget * case.total]
+    for number, columns in case.groups.items():
+        price = full.get(number, 0.0)
+        worth[columns] = np.maximum(0.0, budget - price - slope[columns])
+        lower.append(-price * case.cluster_cap)
+    lower += (-(worth * case.upper)).tolist()
+    told_worth = np.array([recorded.get(symbol, 0.0) for symbol in case.symbols])
+    size = max(1.0, float(np.abs(slope).max()))
+    return [
+        Check("dual", max(0.0, *(-price for price in (*full.values(), *recorded.values()))), 0.0)
+        if full or recorded
+        else Check("dual", 0.0, 0.0),
+        Check("stationarity", float(np.abs(worth - told_worth).max()) / size, ROUNDING),
+        Check("gap", value - offset - math.fsum(lower), case.gap_limit),
+    ]
+
+
+Tangent: TypeAlias = "tuple[Checks, FloatArray, float, float]"
+
+
+def _ridged(case: Case) -> FloatArray:
+    ridge = cast("float", case.parameters["l2_penalty"])
+    return case.covariance + ridge * np.eye(len(case.symbols))
+
+
+def _variance(case: Case) -> Tangent:
+    slope = 2.0 * _ridged(case) @ case.weights
+    return [], slope, float(slope @ case.weights), 0.0
+
+
+def _neutral(case: Case) -> Tangent:
+    held = _reference(case)
+    spread = case.covariance @ held
+    betas = spread / float(held @ spread)
+    limit = cast("float", case.parameters["beta_limit"])
+    price = cast("float", case.told["beta_price"])
+    slope = 2.0 * _ridged(case) @ case.weights
+    beta = abs(float(betas @ case.weights))
+    found = [Check("beta", max(0.0, beta - limit), 1e-6)]
+    value = float(slope @ case.weights)
+    return found, slope + price * betas, value, -abs(price) * limit
+
+
+def _reference(case: Case) -> FloatArray:
+    declared = cast("list[str]", case.parameters["benchmark_symbols"])
+    held = np.array([not declared or symbol in declared for symbol in case.symbols], dtype=float)
+    if not held.any():
+        held = np.ones(len(case.symbols))
+    return held / held.sum()
+
+
+def _log_ratio(case: Case, gains: FloatArray, matrix: FloatArray) -> Tangent:
+    risk = matrix @ case.weights
+    slope = risk / float(risk @ case.weights) - gains / float(gains @ case.weights)
+    positive = [Check("gain", -float(gains @ case.weights), 0.0)]
+    return positive, slope, float(slope @ case.weights), 0.0
+
+
+def _sharpe(case: Case) -> Tangent:
+    rate = cast("float", case.parameters["risk_free_rate"]) / math.sqrt(case.variance)
+    return _log_ratio(case, case.mean - rate, _ridged(case))
+
+
+def _diversification(case: Case) -> Tangent:
+    return _log_ratio(case, np.sqrt(np.diagonal(case.covariance)), _ridged(case))
+
+
+def _views(case: Case) -> Tangent:
+    told = cast("dict[str, float]", case.parameters)
+    matrix = case.covariance * case.variance
+    implied = told["risk_aversion"] * matrix @ _reference(case)
+    picks, stated = _trends(case, int(told["view_clusters"]), told["view_return"])
+    spread = told["tau"] * matrix
+    mean, uncertain = implied, spread
+    if len(stated) and told["confidence"]:
+        inner = picks @ spread @ picks.T
+        doubt = (1.0 - told["confidence"]) / told["confidence"]
+        gain = spread @ picks.T @ np.linalg.inv(inner + doubt * np.diag(np.diag(inner)))
+        mean = implied + gain @ (stated - picks @ implied)
+        uncertain = spread - gain @ picks @ spread
+    ridge = told["l2_penalty"] * np.eye(len(case.symbols))
+    return _log_ratio(case, mean, (matrix + uncertain) / case.variance + ridge)
+
+
+def _trends(case: Case, count: int, size: float) -> tuple[FloatArray, FloatArray]:
+    """Return the portfolios of the clusters with the clearest trends, and what they promise."""
+    groups = list(case.groups.values())
+    streams = np.array([case.returns[:, columns].mean(axis=1) for columns in groups])
+    errors = streams.std(axis=1, ddof=1) / math.sqrt(streams.shape[1])
+    trends = np.divide(streams.mean(axis=1), errors, out=np.zeros(len(groups)), where=errors > 0)
+    ranked = sorted(range(len(groups)), key=lambda c: (-abs(trends[c]), c))[:count]
+    picks = np.zeros((len(ranked), len(case.symbols)))
+    for row, cluster in zip(picks, ranked, strict=True):
+        row[groups[cluster]] = 1.0 / len(groups[cluster])
+    return picks, size * np.sign(trends[ranked])
+
+
+def _tail(case: Case) -> Tangent:
+    """Check that the recorded probabilities are allowed and expect the loss of the tail."""
+    told = cast("Payload", case.told["tail"])
+    rows, level = len(case.returns), cast("float", case.parameters["tail_level"])
+    count = rows * (1.0 - level)
+    likely = np.zeros(rows)
+    likely[cast("list[int]", told["rows"])] = 1.0 / count
+    for row, share in cast("dict[str, float]", told["shares"]).items():
+        likely[int(row)] = share
+    allowed = max(abs(math.fsum(likely.tolist()) - 1.0), -float(likely.min()))
+    allowed = max(allowed, float(likely.max()) - 1.0 / count)
+    losses = np.sort(-case.returns @ case.weights)[::-1]
+    whole = math.floor(count + 1e-9)
+    value = float(losses[:whole].sum()) + (count - whole) * float(losses[min(whole, rows - 1)])
+    slope = -case.returns.T @ likely
+    return [Check("probabilities", allowed, ROUNDING)], slope, value / count, 0.0
+
+
+_TANGENTS: Mapping[str, Callable[[Case], Tangent]] = {
+    "min_variance": _variance,
+    "market_neutral": _neutral,
+    "max_sharpe": _sharpe,
+    "max_diversification": _diversification,
+    "black_litterman": _views,
+    "min_cvar": _tail,
+}
+
+
+def _projection(case: Case, profile: str) -> Checks:
+    """Check that no allowed weights are nearer to the shares, and that the shares are right."""
+    count, checks = len(case.symbols), []
+    if profile == "equal_weight":
+        shares = np.full(count, 1.0 / count)
+    elif profile == "benchmark":
+        shares = np.zeros(count)
+        for columns in case.groups.values():
+            shares[columns] = 1.0 / (len(case.groups) * len(columns))
+    elif profile == "market":
+        shares = _reference(case)
+        case = replace(case, upper=np.where(shares > 0.0, case.upper, 0.0))
+    else:
+        told = cast("dict[str, float]", case.told["shares"])
+        shares = np.array([told[symbol] for symbol in case.symbols])
+        risk = shares * (case.covariance @ shares)
+        unequal = float(np.abs(risk / risk.sum() - 1.0 / count).max())
+        checks.append(Check("risk shares", unequal, case.gap_limit))
+    return [*checks, *_nearest(case, shares)]
+
+
+def _nearest(case: Case, shares: FloatArray) -> Checks:
+    slope = case.weights - shares * case.total
+    return _priced(case, slope, float(slope @ case.weights))
+
+
+def _steps(case: Case, profile: str) -> Checks:
+    """Follow every merge and split of the tree, then check the projection of what they give."""
+    checks, shares = _tree(case, profile)
+    return [*checks, *_nearest(case, shares)]
+
+
+def _tree(case: Case, profile: str) -> tuple[Checks, FloatArray]:
+    count = len(case.symbols)
+    distances = correlation_distance(correlation(case.covariance))
+    if "merges" not in case.told:
+        merges = _grown(distances)
+        return [], _split(case, profile, merges)[0]
+    merges = [(int(a), int(b)) for a, b in cast("list[list[int]]", case.told["merges"])]
+    order = _leaves(merges, 2 * count - 2, count)
+    shares, splits = _split(case, profile, merges)
+    told = np.array(cast("list[float]", case.told["splits"]))
+    same = order == [int(leaf) for leaf in cast("list[int]", case.told["order"])]
+    differ = np.abs(told - splits).max(initial=0.0) if len(told) == len(splits) else math.inf
+    return [
+        Check("merges", _merge_excess(distances, merges), ROUNDING),
+        Check("order", 0.0 if same else 1.0, 0.0),
+        Check("splits", float(differ), ROUNDING),
+    ], shares
+
+
+def _merge_excess(distances: FloatArray, merges: Sequence[tuple[int, int]]) -> float:
+    """Return by how much a merge was further apart than the nearest pair (Ward), at worst."""
+    ward, worst = _Ward(distances), 0.0
+    for one, other in merges:
+        if not {one, other} <= ward.alive or one == other:
+            return math.inf
+        worst = max(worst, ward.apart(one, other) - ward.nearest()[0])
+        ward.join(one, other)
+    return worst
+
+
+def _grown(distances: FloatArray) -> list[tuple[int, int]]:
+    """Return the merges of the nearest pairs, for a tree whose steps are not in the record."""
+    ward, merges = _Ward(distances), []
+    for _ in range(len(distances) - 1):
+        _, one, other = ward.nearest()
+        merges.append((one, other))
+        ward.join(one, other)
+    return merges
+
+
+class _Ward:
+    """Distances between branches, updated by the rule of Lance and Williams for Ward."""
+
+    def __init__(self, distances: FloatArray) -> None:
+        size = len(distances)
+        self._far = np.full((2 * size, 2 * size), np.inf)
+        self._far[:size, :size] = distances
+        np.fill_diagonal(self._far, np.inf)
+        self._sizes = dict.fromkeys(range(size), 1)
+        self._next = size
+
+    @property
+    def alive(self) -> set[int]:
+        return set(self._sizes)
+
+    def apart(self, one: int, other: int) -> float:
+        return float(self._far[one, other])
+
+    def nearest(self) -> tuple[float, int, int]:
+        place = int(np.argmin(self._far))
+        one, other = sorted(divmod(place, len(self._far)))
+        return float(self._far[one, other]), one, other
+
+    def join(self, one: int, other: int) -> None:
+        first, second, new = self._sizes.pop(one), self._sizes.pop(other), self._next
+        apart = self._far[one, other]
+        for branch, size in self._sizes.items():
+            squared = (
+                (size + first) * self._far[branch, one] ** 2
+                + (size + second) * self._far[branch, other] ** 2
+                - size * apart**2
+            ) / (size + first + second)
+            self._far[new, branch] = self._far[branch, new] = math.sqrt(max(0.0, squared))
+        for gone in (one, other):
+            self._far[gone, :] = self._far[:, gone] = np.inf
+        self._sizes[new] = first + second
+        self._next += 1
+
+
+def _leaves(merges: Sequence[tuple[int, int]], branch: int, count: int) -> list[int]:
+    if branch < count:
+        return [branch]
+    one, other = merges[branch - count]
+    return [*_leaves(merges, one, count), *_leaves(merges, other, count)]
+
+
+def _split(
+    case: Case, profile: str, merges: Sequence[tuple[int, int]]
+) -> tuple[FloatArray, FloatArray]:
+    """Return weights and shares of the first sides, from the tree alone."""
+    if profile == "hrp":
+        return _halved(case.covariance, _leaves(merges, 2 * len(case.symbols) - 2, len(case.symbols)))
+    risk = _tail_risk(case) if profile == "herc_cvar" else _variance_risk(case)
+    return _descended(merges, len(case.symbols), len(case.groups), risk)
+
+
+def _halved(covariance: FloatArray, order: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    weights, shares = np.ones(len(order)), []
+    pending = [list(order)] if len(order) > 1 else []
+    while pending:
+        leaves = pending.pop()
+        halves = leaves[: len(leaves) // 2], leaves[len(leaves) // 2 :]
+        risks = []
+        for half in halves:
+            naive = 1.0 / np.diagonal(covariance)[half]
+            naive = naive / naive.sum()
+            risks.append(max(0.0, float(naive @ covariance[np.ix_(half, half)] @ naive)))
+        share = 1.0 - risks[0] / sum(risks) if sum(risks) > 0.0 else 0.5
+        weights[halves[0]] *= share
+        weights[halves[1]] *= 1.0 - share
+        shares.append(share)
+        pending += [half for half in halves if len(half) > 1]
+    return weights, np.array(shares)
+
+
+Risk: TypeAlias = "Callable[[list[int], FloatArray], float]"
+
+
+def _variance_risk(case: Case) -> Risk:
+    return lambda columns, held: float(held @ case.covariance[np.ix_(columns, columns)] @ held)
+
+
+def _tail_risk(case: Case) -> Risk:
+    count = len(case.returns) * (1.0 - cast("float", case.parameters["tail_level"]))
+    whole = math.floor(count + 1e-9)
+
+    def risk(columns: list[int], held: FloatArray) -> float:
+        losses = np.sort(-case.returns[:, columns] @ held)[::-1]
+        rest = (count - whole) * float(losses[min(whole, len(losses) - 1)])
+        return max(1e-8, (float(losses[:whole].sum()) + rest) / count)
+
+    return risk
+
+
+def _descended(
+    merges: Sequence[tuple[int, int]], size: int, count: int, risk: Risk
+) -> tuple[FloatArray, FloatArray]:
+    """Return the weights of equal risk contribution down the tree to `count` clusters."""
+    opened = range(2 * size - 2, 2 * size - 1 - min(count, size), -1)
+    ends = [side for branch in opened for side in merges[branch - size] if side not in opened]
+    clusters = [_leaves(merges, end, size) for end in ends or [2 * size - 2]]
+    inside, risks, across = np.ones(size), [], np.ones(len(clusters))
+    for columns in clusters:
+        naive = np.array([1.0 / risk([column], np.ones(1)) for column in columns])
+        inside[columns] = naive / naive.sum()
+        risks.append(risk(columns, inside[columns]))
+    shares = []
+    for branch in opened:
+        sides = [set(_leaves(merges, side, size)) for side in merges[branch - size]]
+        held = [[c for c, columns in enumerate(clusters) if columns[0] in side] for side in sides]
+        first, second = (sum(risks[c] for c in side) for side in held)
+        share = 1.0 - first / (first + second) if first + second > 0.0 else 0.5
+        across[held[0]] *= share
+        across[held[1]] *= 1.0 - share
+        shares.append(share)
+    for columns, weight in zip(clusters, across.tolist(), strict=True):
+        inside[columns] *= weight
+    return inside / inside.sum(), np.array(shares)
+
+
+def _barbell(case: Case, _: str) -> Checks:
+    """Check who leads, that leaders weigh the same, and the core as a tree or equal weights."""
+    leaders = [case.symbols.index(name) for name in cast("list[str]", case.told["leaders"])]
+    scores, groups = _scores(case.returns * math.sqrt(case.variance)), list(case.groups.values())
+    best = [min(columns, key=lambda i: (-scores[i], i)) for columns in groups]
+    ranked = sorted(range(len(groups)), key=lambda c: (-scores[best[c]], best[c]))[: len(leaders)]
+    right = sorted(best[c] for c in ranked) == leaders
+    each = cast("float", case.told["aggressive"]) / len(leaders)
+    core = sorted(i for c, columns in enumerate(groups) if c not in ranked for i in columns)
+    others = {i for i in range(len(case.symbols)) if i not in core and i not in leaders}
+    rest = replace(
+        case,
+        symbols=tuple(case.symbols[i] for i in core),
+        covariance=np.ascontiguousarray(case.covariance[np.ix_(core, core)]),
+        weights=case.weights[core],
+        total=case.total - cast("float", case.told["aggressive"]),
+        upper=case.upper[core],
+        groups={
+            str(c): [core.index(i) for i in columns]
+            for c, columns in enumerate(groups)
+            if c not in ranked
+        },
+    )
+    tree = "merges" in case.told or "steps_sha256" in case.told
+    checks, shares = _tree(rest, "hrp") if tree else ([], np.full(len(core), 1.0 / len(core)))
+    return [
+        Check("leaders", 0.0 if right else 1.0, 0.0),
+        Check("leader weights", float(np.abs(case.weights[leaders] - each).max()), FEASIBLE),
+        Check("others", max((float(case.weights[i]) for i in others), default=0.0), FEASIBLE),
+        *checks,
+        *_nearest(rest, shares),
+    ]
+
+
+def _scores(returns: FloatArray) -> FloatArray:
+    """Return the mean of the ranks of skewness and of the mean of the best 5 % of the rows."""
+    rows = len(returns)
+    centred = returns - returns.mean(axis=0)
+    skewness = (centred**3).mean(axis=0) / (centred**2).mean(axis=0) ** 1.5
+    best = np.sort(returns, axis=0)[rows - math.ceil(0.05 * rows) :].mean(axis=0)
+    return (_ranks(skewness) + _ranks(best)) / 2.0
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    below = (values[:, None] > values).sum(axis=1)
+    equal = (values[:, None] == values).sum(axis=1)
+    ranks: FloatArray = (below + (equal + 1.0) / 2.0) / len(values)
+    return ranks
+
+
+_KINDS: Mapping[str, Callable[[Case, str], Checks]] = {
+    "optimum": _optimum,
+    "projection": _projection,
+    "steps": _steps,
+    "barbell": _barbell,
+}
