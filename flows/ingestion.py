@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from flows.batch import Planned, decide_batch
 from flows.planning import Track
-from pipeline.errors import ConfigError
-from pipeline.ingestion.snapshot import panel_of, to_snapshot
+from pipeline.errors import ConfigError, DataError
+from pipeline.ingestion.snapshot import panel_of, price_field, to_snapshot
 from pipeline.ingestion.source import open_source, restrict
 from pipeline.optimization.engines.base import check_cells
 from pipeline.records import Intent
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from flows.session import Session
     from pipeline.config import DataParams, RunProfile
     from pipeline.ingestion.source import Bars
-    from pipeline.values import Payload
+    from pipeline.values import Panel, Payload
 
 
 def read_prices(resolved: Resolved, runner: Runner) -> dict[str, Bars]:
@@ -52,10 +54,11 @@ def read_bars(params: DataParams, base: Path) -> Bars:
 
 
 def check_prices(bars: Bars, profile: RunProfile) -> None:
-    """Refuse prices that are too short, and caps that these symbols can never fill."""
-    days = len(set(bars.date.tolist()))
-    windows(days, profile.walk_forward)
-    limits, count = profile.optimization, len(bars.symbols)
+    """Refuse prices that are too short or never move, and caps that can never be filled."""
+    prices = panel_of(bars, price_field(bars, profile.data))
+    windows(len(prices.dates), profile.walk_forward)
+    _refuse_constants(prices)
+    limits, count = profile.optimization, len(prices.symbols)
     if limits.infeasible_caps == "stop" and count * limits.symbol_caps.normal < 1.0:
         raise ConfigError(
             f"{count} symbols at most {limits.symbol_caps.normal} each sum to "
@@ -67,6 +70,19 @@ def check_prices(bars: Bars, profile: RunProfile) -> None:
         )
 
 
+def _refuse_constants(prices: Panel) -> None:
+    """Refuse symbols whose price is the same on every day: a file that was filled, not a market."""
+    lowest, highest = np.nanmin(prices.closes, axis=0), np.nanmax(prices.closes, axis=0)
+    constant = [prices.symbols[i] for i in np.flatnonzero(lowest == highest)]
+    if constant:
+        raise DataError(
+            f"the price never changes: {', '.join(constant[:6])}",
+            where=f"{len(constant)} of {len(prices.symbols)} symbols, all {len(prices.dates)} days",
+            why="a symbol without variance has no risk to weigh; its file was probably filled",
+            fix="repair the prices, or leave the symbols out with data.source.symbols",
+        )
+
+
 def ingest(session: Session, results: Results, name: str, profile: RunProfile, bars: Bars) -> Track:
     """Keep the bars of a sleeve as a blob, record them, and return the sleeve's track."""
     content = to_snapshot(bars)
@@ -75,13 +91,13 @@ def ingest(session: Session, results: Results, name: str, profile: RunProfile, b
     intent = Intent(step="ingest", sleeve=name, params=params, seed=profile.seed)
     planned = Planned(intent, bars=content)
     described = decide_batch(session.recorder, results, [planned], {"snapshot": snapshot})[0]
-    price_field = cast("str", described["price_field"])
+    field = cast("str", described["price_field"])
     return Track(
         name=name,
         profile=profile,
-        panel=panel_of(bars, price_field),
+        panel=panel_of(bars, field),
         snapshot=snapshot,
-        price_field=price_field,
+        price_field=field,
         periods_per_year=cast("int", described["periods_per_year"]),
         decision_id=session.recorder.decision_id,
     )

@@ -36,10 +36,11 @@ def translated(where: str, why: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _refused(where, why, error) from error
+        raise refused(where, why, error) from error
 
 
-def _refused(where: str, why: str, error: OSError) -> StorageError:
+def refused(where: str, why: str, error: OSError) -> StorageError:
+    """Return the error that says what the operating system refused, and where."""
     return StorageError(
         what=f"{why}: {error.strerror}",
         where=where,
@@ -55,10 +56,10 @@ def append(descriptor: int, data: bytes, *, where: str) -> None:
         if written == len(data):
             _datasync(descriptor)
     except OSError as error:
-        raise _refused(where, "cannot append", error) from error
+        raise refused(where, "cannot append", error) from error
     if written != len(data):
         short = OSError(0, f"short write, {written} of {len(data)} bytes")
-        raise _refused(where, "cannot append", short)
+        raise refused(where, "cannot append", short)
 
 
 def truncate(descriptor: int, size: int, *, where: str) -> None:

@@ -36,6 +36,8 @@ class Ids:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._index = Index(root / "cache" / "ids")
+        # Asked for every record.
+        self.find = self._index.find
 
     def sync(self, tail: Tail) -> Place | None:
         """Bring the table up to `tail`; return the place of a line that is torn, if one is found.
@@ -50,10 +52,6 @@ class Ids:
             self._index.reset()
             position = Position(Place(0, 0), bytes(32))
         return self._read_on(position, target)
-
-    def find(self, tag: bytes) -> tuple[Place, int] | None:
-        """Return place and run of the record with this tag, or None."""
-        return self._index.find(tag)
 
     def read(self, place: Place) -> Record:
         """Return the record whose line stands at `place`."""

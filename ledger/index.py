@@ -38,6 +38,7 @@ _DEAD = b"replaced"
 _HEADER = struct.Struct("<8s16sQQQQ32s")
 _HEADER_BYTES = 128
 _SLOT = struct.Struct("<16sQQ")
+_SLOT_BYTES: Final = _SLOT.size
 _PLACE = struct.Struct("<QQ")
 _WORD = struct.Struct("<Q")
 _EMPTY = bytes(16)
@@ -113,7 +114,7 @@ class Index:
         with durable.translated(str(self._path), "cannot make the table of ids"):
             with temporary.open("wb") as file:
                 file.write(_HEADER.pack(_MAGIC, self._boot, slots, 0, 0, 0, bytes(32)))
-                file.truncate(_HEADER_BYTES + slots * _SLOT.size)
+                file.truncate(_HEADER_BYTES + slots * _SLOT_BYTES)
             if self._table is not None:
                 self._table[:8] = _DEAD
             temporary.replace(self._path)
@@ -122,20 +123,22 @@ class Index:
 
     def find(self, tag: bytes) -> tuple[Place, int] | None:
         """Return the place and the run of a record, or None."""
-        at = self._probe(tag)
-        if self._mapped[at : at + _TAG_BYTES] == _EMPTY:
+        table = self._mapped
+        at, empty = self._probe(table, tag)
+        if empty:
             return None
-        word, run = _PLACE.unpack_from(self._mapped, at + _TAG_BYTES)
+        word, run = _PLACE.unpack_from(table, at + _TAG_BYTES)
         return Place(word >> _OFFSET_BITS, word & _OFFSET_MASK), run
 
     def add(self, tag: bytes, place: Place, run: int) -> None:
         """Enter a record; a record that is there already keeps its first place."""
         if 2 * self._used >= self._slots:
             self._grow()
-        at = self._probe(tag)
-        if self._mapped[at : at + _TAG_BYTES] == _EMPTY:
+        table = self._mapped
+        at, empty = self._probe(table, tag)
+        if empty:
             word = place.segment << _OFFSET_BITS | place.offset
-            _SLOT.pack_into(self._mapped, at, tag, word, run)
+            _SLOT.pack_into(table, at, tag, word, run)
             self._used += 1
 
     def cover(self, position: Position) -> None:
@@ -175,32 +178,32 @@ class Index:
         if len(table) < _HEADER_BYTES:
             return False
         magic, _, slots, used, *_ = _HEADER.unpack_from(table)
-        whole = len(table) == _HEADER_BYTES + slots * _SLOT.size
+        whole = len(table) == _HEADER_BYTES + slots * _SLOT_BYTES
         return bool(
             magic == _MAGIC and whole and slots & (slots - 1) == 0 and 2 * used <= slots + 2
         )
 
-    def _probe(self, tag: bytes) -> int:
+    def _probe(self, table: mmap.mmap, tag: bytes) -> tuple[int, bool]:
         """Return the offset of the slot that holds `tag`, or of the empty one where it belongs."""
-        table = self._mapped
-        end = _HEADER_BYTES + self._slots * _SLOT.size
-        word: int = _WORD.unpack_from(tag)[0]
-        at = _HEADER_BYTES + (word & (self._slots - 1)) * _SLOT.size
-        rounds = 0
-        while (found := table[at : at + _TAG_BYTES]) != tag and found != _EMPTY:
-            at += _SLOT.size
-            if at == end:
-                at, rounds = _HEADER_BYTES, rounds + 1
-                if rounds > 1:
-                    raise _damaged(self._path)
-        return at
+        mask = self._slots - 1
+        first: int = _WORD.unpack_from(tag)[0]
+        slot = first
+        while slot - first <= mask:
+            at = _HEADER_BYTES + (slot & mask) * _SLOT_BYTES
+            found = table[at : at + _TAG_BYTES]
+            if found == _EMPTY:
+                return at, True
+            if found == tag:
+                return at, False
+            slot += 1
+        raise _damaged(self._path)
 
     def _grow(self) -> None:
         filled = list(self._entries())
         header = _HEADER.unpack_from(self._mapped)
         self.reset(self._slots * _GROWTH)
         for tag, word, run in filled:
-            _SLOT.pack_into(self._mapped, self._probe(tag), tag, word, run)
+            _SLOT.pack_into(self._mapped, self._probe(self._mapped, tag)[0], tag, word, run)
         self._used = len(filled)
         self.cover(Position(Place(header[4], header[5]), header[6]))
 

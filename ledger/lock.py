@@ -72,21 +72,29 @@ class Lock:
         LockedError
             If it is still held elsewhere after `wait_seconds`.
         """
-        with durable.translated(str(self._path), "cannot take the lock"):
-            self._acquire(wait_seconds)
+        self._acquire(wait_seconds)
         try:
-            with durable.translated(str(self._path), "cannot write into the lock file"):
-                self._name_holder()
+            self._name_holder()
             yield
         finally:
-            with durable.translated(str(self._path), "cannot release the lock"):
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            self._release()
 
     def _name_holder(self) -> None:
         # Never made durable: after a crash nobody holds the lock.
-        if os.pread(self._descriptor, _HOLDER_BYTES, 0) != self._name:
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, self._name, 0)
+        try:
+            if os.pread(self._descriptor, _HOLDER_BYTES, 0) != self._name:
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, self._name, 0)
+        except OSError as error:
+            raise durable.refused(
+                str(self._path), "cannot write the holder's name", error
+            ) from error
+
+    def _release(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        except OSError as error:
+            raise durable.refused(str(self._path), "cannot release the lock", error) from error
 
     def close(self) -> None:
         """Let the file go; closing twice is allowed."""
@@ -105,6 +113,8 @@ class Lock:
                     raise _locked(self._descriptor, self._path, wait_seconds) from error
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
+            except OSError as error:
+                raise durable.refused(str(self._path), "cannot take the lock", error) from error
             else:
                 return
 

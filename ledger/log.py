@@ -96,6 +96,8 @@ class Log:
         self._queue: deque[Ticket] = deque()
         self._mutex = threading.Lock()
         self._signer = Signer(root, self._genesis.origin)
+        self._signed_size = 0
+        self._signed_at: datetime | None = None
         self._recovered: list[Draft] = []
         self._fault = ""
         self._behind = False
@@ -238,7 +240,23 @@ class Log:
         """
         self._after_fork()
         with self._mutex, self._locked():
-            return self._signer.sign(self._end.count, (key, *more))
+            return self._sign((key, *more))
+
+    def checkpoint_if_due(
+        self, key: SigningKey, *more: SigningKey, records: int = 1024, seconds: float = 60
+    ) -> Checkpoint | None:
+        """Sign if that is due, and return the checkpoint; None if it is not.
+
+        It is due when `records` are under no checkpoint, or when any is and this log signed
+        nothing for `seconds`. Call it after an append while a flow is open.
+        """
+        self._after_fork()
+        with self._mutex, self._locked():
+            uncovered = self._end.count - self._signed_size
+            waited = self._signed_at is None or self._clock() - self._signed_at >= timedelta(
+                seconds=seconds
+            )
+            return self._sign((key, *more)) if uncovered >= (1 if waited else records) else None
 
     def close(self) -> None:
         """Let all files go; closing twice is allowed."""
@@ -262,6 +280,11 @@ class Log:
 
     # The rest runs in one thread at a time, under the lock of the ledger.
 
+    def _sign(self, keys: tuple[SigningKey, ...]) -> Checkpoint:
+        signed = self._signer.sign(self._end.count, keys)
+        self._signed_size, self._signed_at = signed.size, self._clock()
+        return signed
+
     def _after_fork(self) -> None:
         # A child shares the descriptors of its parent, and with them the lock: it opens its own.
         # The mutex may have been held by a thread that the child does not have.
@@ -279,8 +302,10 @@ class Log:
         if self._fault:
             raise _unusable(self._root, self._fault)
         with self._lock.held(self._wait_seconds):
-            with durable.translated(self._active, "cannot read the ledger"):
+            try:
                 self._settle()
+            except OSError as error:
+                raise durable.refused(self._active, "cannot read the ledger", error) from error
             if self._recovered:
                 self._write(self._begin_batch())
             yield

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def frontier_at(root: Path, size: int) -> Frontier:
     """Return the frontier of the first `size` records, from the hashes that are stored."""
     frontier = Frontier()
-    for segment in segments.list_segments(root):
-        summary = segments.read_summary(root, segment.first) if segment.closed else None
+    closed = [each for each in segments.list_segments(root) if each.closed]
+    for segment in closed:
+        summary = segments.read_summary(root, segment.first)
         if summary is None or segment.first + summary.count > size:
             break
         frontier.push_subtree(bytes.fromhex(summary.root), summary.count.bit_length() - 1)

@@ -121,6 +121,8 @@ class Walk:
             self._add(
                 "missing", "a segment is missing before this one", str(self.count), self._file
             )
+            # Nobody can say what the first link should be.
+            self._before = b""
         summary = self._read_summary(segment)
         if summary and (segment.path is None or self._is_believed(segment, summary)):
             self._skip(segment, summary)

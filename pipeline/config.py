@@ -287,6 +287,16 @@ class OptimizationParams(Section):
     """Largest absolute beta of `market_neutral`; where one is infeasible the next is tried."""
     adaptive: AdaptiveParams = AdaptiveParams()
     """Which risk profile `adaptive` uses."""
+    covariance_estimator: Literal[
+        "sample", "ledoit_wolf", "constant_correlation", "exponential", "regime"
+    ] = "sample"
+    """How the covariance is estimated; `regime` shrinks more under stress."""
+    mean_estimator: Literal["sample", "shrunk"] = "sample"
+    """How expected returns are estimated; `shrunk` draws them towards their average."""
+    half_life_years: Positive = 0.25
+    """Age at which `exponential` weighs a row half, in years of the calendar."""
+    shrinkage_lifts: CapParams = CapParams(quiet=0.0, normal=0.0, turbulent=0.25, crisis=0.5)
+    """How far `regime` goes from the intensity of Ledoit and Wolf to the most, by regime."""
     warmup_rows: Days = 30
     """Fewer rows of returns and nothing is optimised."""
 

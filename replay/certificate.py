@@ -233,9 +233,7 @@ def _priced(case: Case, slope: FloatArray, value: float, offset: float = 0.0) ->
     told_worth = np.array([recorded.get(symbol, 0.0) for symbol in case.symbols])
     size = max(1.0, float(np.abs(slope).max()))
     return [
-        Check("dual", max(0.0, *(-price for price in (*full.values(), *recorded.values()))), 0.0)
-        if full or recorded
-        else Check("dual", 0.0, 0.0),
+        Check("dual", max((-p for p in (*full.values(), *recorded.values())), default=0.0), 0.0),
         Check("stationarity", float(np.abs(worth - told_worth).max()) / size, ROUNDING),
         Check("gap", value - offset - math.fsum(lower), case.gap_limit),
     ]
@@ -272,7 +270,8 @@ def _reference(case: Case) -> FloatArray:
     held = np.array([not declared or symbol in declared for symbol in case.symbols], dtype=float)
     if not held.any():
         held = np.ones(len(case.symbols))
-    return held / held.sum()
+    shares: FloatArray = held / held.sum()
+    return shares
 
 
 def _log_ratio(case: Case, gains: FloatArray, matrix: FloatArray) -> Tangent:
@@ -472,7 +471,9 @@ def _split(
 ) -> tuple[FloatArray, FloatArray]:
     """Return weights and shares of the first sides, from the tree alone."""
     if profile == "hrp":
-        return _halved(case.covariance, _leaves(merges, 2 * len(case.symbols) - 2, len(case.symbols)))
+        return _halved(
+            case.covariance, _leaves(merges, 2 * len(case.symbols) - 2, len(case.symbols))
+        )
     risk = _tail_risk(case) if profile == "herc_cvar" else _variance_risk(case)
     return _descended(merges, len(case.symbols), len(case.groups), risk)
 
@@ -544,7 +545,7 @@ def _descended(
 def _barbell(case: Case, _: str) -> Checks:
     """Check who leads, that leaders weigh the same, and the core as a tree or equal weights."""
     leaders = [case.symbols.index(name) for name in cast("list[str]", case.told["leaders"])]
-    scores, groups = _scores(case.returns * math.sqrt(case.variance)), list(case.groups.values())
+    scores, groups = _scores(case.returns), list(case.groups.values())
     best = [min(columns, key=lambda i: (-scores[i], i)) for columns in groups]
     ranked = sorted(range(len(groups)), key=lambda c: (-scores[best[c]], best[c]))[: len(leaders)]
     right = sorted(best[c] for c in ranked) == leaders
@@ -559,8 +560,8 @@ def _barbell(case: Case, _: str) -> Checks:
         total=case.total - cast("float", case.told["aggressive"]),
         upper=case.upper[core],
         groups={
-            str(c): [core.index(i) for i in columns]
-            for c, columns in enumerate(groups)
+            number: [core.index(i) for i in columns]
+            for c, (number, columns) in enumerate(case.groups.items())
             if c not in ranked
         },
     )

@@ -61,6 +61,13 @@ class NothingToBuildError(WarehouseError):
     exit_code = 2
 
 
+class BuildFileError(WarehouseError):
+    """The build file is damaged, or was made by another version of this code."""
+
+    code = "E0311"
+    exit_code = 2
+
+
 class BuildFailedError(WarehouseError):
     """A model or a test of the dbt project failed; nothing was published."""
 

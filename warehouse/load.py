@@ -23,9 +23,17 @@ from typing import TYPE_CHECKING, TypeAlias
 import duckdb
 
 from ledger import ZERO, BlobMissingError, BlobStore, Digest, VerifyKey, open_checkpoint
-from ledger.chain import checked_lines
+from ledger.chain import broken
+from ledger.checkpoints import list_sizes
+from ledger.record import hash_of_line, link_of_line, parse_stub, read_record
+from ledger.rotation import KeyRing
 from ledger.segments import iter_lines, list_segments, read_genesis
-from warehouse.errors import EvidenceAlteredError, HistoryDiffersError, NothingToBuildError
+from warehouse.errors import (
+    BuildFileError,
+    EvidenceAlteredError,
+    HistoryDiffersError,
+    NothingToBuildError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,13 +45,17 @@ _BATCH_BYTES = 32 << 20
 
 _INSERT = """
 insert into raw.records
-select unnest(record), line
+select
+    record.seq, record.ts, record.type, record.run_id, record.step, record.id, record.status,
+    record.actor, record.inputs, record.outputs, record.prev_hash, record.hash,
+    coalesce(record.redacted, false), line
 from (
     select
         line,
         from_json(line, '{"seq": "BIGINT", "ts": "VARCHAR", "type": "VARCHAR", "run_id": "VARCHAR",
             "step": "VARCHAR", "id": "VARCHAR", "status": "VARCHAR", "actor": "VARCHAR",
-            "inputs": "JSON", "outputs": "JSON", "prev_hash": "VARCHAR", "hash": "VARCHAR"}'
+            "inputs": "JSON", "outputs": "JSON", "prev_hash": "VARCHAR", "hash": "VARCHAR",
+            "redacted": "BOOLEAN"}'
         ) as record
     from read_csv(
         ?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '',
@@ -64,7 +76,18 @@ where digest is not null and digest not in (select sha256 from raw.documents)
 order by digest
 """
 
-_REDACTED = "select line from raw.records where type = 'redaction'"
+_ERASED = "select data ->> 'blob' from raw.records where type = 'redaction'"
+
+_UNEXPLAINED = """
+select stubs.seq from raw.records as stubs
+where stubs.redacted and not exists (
+    select 1 from raw.records as redactions
+    where
+        redactions.type = 'redaction' and redactions.seq > stubs.seq
+        and redactions.data ->> 'seq' = cast(stubs.seq as varchar)
+)
+order by stubs.seq limit 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +137,8 @@ def load(database: Path, workspace: Path) -> LoadResult:
         If a record, a checkpoint or a named blob is not what was written.
     HistoryDiffersError
         If the ledger does not begin with the records that were loaded before.
+    BuildFileError
+        If the file is of another layout or damaged.
     """
     if not list_segments(workspace / "ledger"):
         raise NothingToBuildError(
@@ -123,8 +148,7 @@ def load(database: Path, workspace: Path) -> LoadResult:
             fix="run `assay run` first, or name another workspace with `assay -C DIR`",
         )
     database.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect(str(database)) as connection:
-        connection.execute(files("warehouse").joinpath("raw.sql").read_text(encoding="utf-8"))
+    with _opened(database) as connection:
         connection.begin()
         result = _add_records(connection, workspace / "ledger", database.with_suffix(".incoming"))
         _add_documents(connection, BlobStore(workspace / "blobs"))
@@ -133,11 +157,39 @@ def load(database: Path, workspace: Path) -> LoadResult:
     return result
 
 
+def _opened(database: Path) -> duckdb.DuckDBPyConnection:
+    """Open the build file, making its raw tables if it is new."""
+    layout = files("warehouse").joinpath("raw.sql").read_text(encoding="utf-8")
+    digest = hashlib.sha256(layout.encode()).hexdigest()
+    is_new = not database.exists()
+    try:
+        connection = duckdb.connect(str(database))
+        if is_new:
+            connection.execute(layout)
+            connection.execute("insert into raw.layout values (?)", [digest])
+        found = connection.execute("select sha256 from raw.layout").fetchall()
+    except duckdb.Error as error:
+        raise _unusable(database, str(error).partition("\n")[0]) from error
+    if found != [(digest,)]:
+        connection.close()
+        raise _unusable(database, "it was made by another version of this code")
+    return connection
+
+
+def _unusable(database: Path, why: str) -> BuildFileError:
+    return BuildFileError(
+        "the build file of the warehouse cannot be used",
+        where=str(database),
+        why=why,
+        fix="run `assay build --rebuild`: everything in it is derived from the ledger",
+    )
+
+
 def _add_records(connection: duckdb.DuckDBPyConnection, ledger: Path, incoming: Path) -> LoadResult:
     before = _loaded(connection)
     digest = _pass_over(connection, before, ledger)
     head, count = before.head, before.count
-    for batch in _batches(checked_lines(ledger, before.count)):
+    for batch in _batches(_checked(ledger, before.count, before.head)):
         lines = [line for _, line, _ in batch]
         digest.update(b"\n".join(lines) + b"\n")
         _insert(connection, lines, incoming)
@@ -151,6 +203,7 @@ def _add_records(connection: duckdb.DuckDBPyConnection, ledger: Path, incoming: 
         )
     if count > before.count:
         _check_places(connection)
+        _check_stubs(connection)
         connection.execute(
             "insert into raw.loads values (?, ?, ?, ?, ?)",
             [before.number + 1, before.count, count - 1, head, digest.hexdigest()],
@@ -194,6 +247,35 @@ def _first_difference(connection: duckdb.DuckDBPyConnection, ledger: Path) -> in
         if row is None or row[0].encode() != line:
             return seq
     return seq + 1
+
+
+def _checked(ledger: Path, start: int, head: str) -> Iterator[_Line]:
+    """Yield the lines from `start` on, each checked to state its hash and the one before.
+
+    A stub states the hash of what was erased; that a redaction allows it is checked at the end.
+    """
+    before = head.encode()
+    for seq, line in iter_lines(ledger, start):
+        digest = hash_of_line(line)
+        stub = None if digest else parse_stub(line)
+        if stub is not None:
+            digest = bytes.fromhex(stub.hash)
+        if not digest or link_of_line(line) != before:
+            raise broken(ledger, seq)
+        before = digest.hex().encode()
+        yield seq, line, digest
+
+
+def _check_stubs(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a stub that no later redaction names."""
+    row = connection.execute(_UNEXPLAINED).fetchone()
+    if row is not None:
+        raise EvidenceAlteredError(
+            f"the content of record {row[0]} was erased, and no later redaction names it",
+            where=f"ledger, record {row[0]}",
+            why="lawful erasure is recorded; anything else is tampering",
+            fix="run `assay verify`; restore the line from a copy",
+        )
 
 
 def _batches(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
@@ -244,12 +326,12 @@ def _insert(connection: duckdb.DuckDBPyConnection, lines: list[bytes], incoming:
 def _add_documents(connection: duckdb.DuckDBPyConnection, blobs: BlobStore) -> None:
     """Load the JSON blobs that records name as result or manifest and that are not loaded yet."""
     wanted = connection.execute(_DOCUMENTS).fetchall()
-    redactions = connection.execute(_REDACTED).fetchall()
+    erased = connection.execute(_ERASED).fetchall()
     for digest, role in wanted:
         try:
             content = blobs.get(Digest(digest)).decode()
         except BlobMissingError as error:
-            if any(digest in line for (line,) in redactions):
+            if (digest,) in erased:
                 continue
             raise EvidenceAlteredError(
                 f"the {role} {digest} is named by a record and missing",
@@ -261,12 +343,16 @@ def _add_documents(connection: duckdb.DuckDBPyConnection, blobs: BlobStore) -> N
 
 
 def _replace_checkpoints(connection: duckdb.DuckDBPyConnection, ledger: Path) -> None:
-    """Load every checkpoint on disk, each opened with the key that the genesis record pins."""
+    """Load every checkpoint on disk, each opened with the keys that were valid at its size."""
     genesis = read_genesis(ledger)
-    key = VerifyKey.parse(genesis.vkey)
+    keys = KeyRing(genesis.origin, VerifyKey.parse(genesis.vkey))
+    changes = "select line from raw.records where type = 'key' and not redacted order by seq"
+    for (line,) in connection.execute(changes).fetchall():
+        keys.apply(read_record(line.encode()))
     connection.execute("delete from raw.checkpoints")
-    for path in sorted((ledger / "checkpoints").glob("[0-9]*")):
-        checkpoint = open_checkpoint(path.read_bytes(), [key], origin=genesis.origin)
+    for size in list_sizes(ledger):
+        note = (ledger / "checkpoints" / f"{size:012d}").read_bytes()
+        checkpoint = open_checkpoint(note, keys.valid_at(size), origin=genesis.origin)
         connection.execute(
             "insert into raw.checkpoints values (?, ?, ?, ?)",
             [checkpoint.size, checkpoint.origin, checkpoint.root, checkpoint.note.decode()],

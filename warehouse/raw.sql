@@ -2,9 +2,14 @@
 
 create schema if not exists raw;
 
+-- One row: the digest of this file, so that a build file of another layout is told from a wrong one.
+create table if not exists raw.layout (
+    sha256 varchar not null
+);
+
 -- One row per verified record, as written. `line` holds the exact bytes without LF, so that the
 -- hash of every record can be recomputed here: sha256(0x00 || body). `data` is not stored a second
--- time: it is read from the line.
+-- time: it is read from the line. `redacted` marks the stub of a record whose content was erased.
 create table if not exists raw.records (
     seq bigint not null,
     ts varchar not null,
@@ -19,10 +24,11 @@ create table if not exists raw.records (
     data json generated always as (json_extract(line, '$.data')) virtual,
     prev_hash varchar not null,
     hash varchar not null,
+    redacted boolean not null,
     line varchar not null using compression zstd
 );
 
--- One row per checkpoint on disk whose signature is that of the key pinned in the genesis record.
+-- One row per checkpoint on disk, signed by a key that was valid at its size.
 create table if not exists raw.checkpoints (
     size bigint primary key,
     origin varchar not null,

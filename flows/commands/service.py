@@ -227,11 +227,10 @@ def _serve_flow(
         while not stop.wait(LOOK_SECONDS):
             server.check()
             scheduler.check()
-            records = news.records()
-            for record in records:
-                output.note(run_line(record))
+            records = tell(news, output)
             watch.look(again=any(record.status != "open" for record in records))
         output.note("stopping")
+    tell(news, output)
 
 
 class SchedulerProcess:
@@ -267,18 +266,23 @@ class SchedulerProcess:
             start_new_session=True,
         )
         assert self._process.stdin is not None  # noqa: S101 - asked for
-        with self._process.stdin as stdin:
+        # One that is gone already is found by `check`.
+        with suppress(BrokenPipeError), self._process.stdin as stdin:
             stdin.write(json.dumps(self._asked).encode())
         return self
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process is not None and self._process.poll() is not None
+
     def check(self) -> None:
         """Raise `ServerError` if the process has ended."""
-        code = None if self._process is None else self._process.poll()
-        if code is not None:
+        if self._process is not None and self.ended:
             raise ServerError(
-                f"the scheduler ended with exit code {code}",
+                f"the scheduler ended with exit code {self._process.returncode}",
                 where="assay flow serve",
-                why="its message stands above; nothing would run any more",
+                why="its message, if it had one, stands above; nothing would run any more",
                 fix="solve what it names and serve again; what was recorded stays",
             )
 
@@ -372,6 +376,14 @@ class News:
             if record.type == "run":
                 found.append(record)
         return found
+
+
+def tell(news: News, output: Output) -> list[Record]:
+    """Print the news, one line each, and return them."""
+    records = news.records()
+    for record in records:
+        output.note(run_line(record))
+    return records
 
 
 def run_line(record: Record) -> str:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -159,13 +160,9 @@ def _optimum(problem: Problem, slope: FloatArray, value: float, parameters: Payl
     """Return the certificate of weights that are at most `value - min slope'v` from the best."""
     return {
         "kind": "optimum",
-        "parameters": {**parameters, **_estimators(problem)},
+        "parameters": {**parameters, **problem.prior.to_payload()},
         **_priced(problem, slope, value, problem.limits),
     }
-
-
-def _estimators(problem: Problem) -> Payload:
-    return problem.prior.to_payload()
 
 
 def _priced(problem: Problem, slope: FloatArray, value: float, limits: Limits) -> Payload:
@@ -223,7 +220,7 @@ def _equal_risk(problem: Problem, answer: Answer, weights: FloatArray) -> Payloa
     named: dict[str, Json] = dict(zip(problem.symbols, shares.tolist(), strict=True))
     return {
         "kind": "projection",
-        "parameters": _estimators(problem),
+        "parameters": problem.prior.to_payload(),
         "shares": named,
         **_projection(problem, weights, shares),
     }
@@ -231,14 +228,14 @@ def _equal_risk(problem: Problem, answer: Answer, weights: FloatArray) -> Payloa
 
 def _hrp(problem: Problem, answer: Answer, weights: FloatArray) -> Payload | None:
     split = answer.split or hierarchy.hrp(problem.prior.covariance)
-    return _steps(problem, weights, split, _estimators(problem))
+    return _steps(problem, weights, split, problem.prior.to_payload())
 
 
 def _herc(problem: Problem, answer: Answer, weights: FloatArray) -> Payload | None:
     split = answer.split or hierarchy.herc_variance(
         problem.prior.covariance, len(problem.limits.clusters)
     )
-    return _steps(problem, weights, split, _estimators(problem))
+    return _steps(problem, weights, split, problem.prior.to_payload())
 
 
 def _herc_cvar(problem: Problem, answer: Answer, weights: FloatArray) -> Payload | None:
@@ -248,7 +245,7 @@ def _herc_cvar(problem: Problem, answer: Answer, weights: FloatArray) -> Payload
         problem.scaled_returns,
         problem.tail_level,
     )
-    parameters: Payload = {"tail_level": problem.tail_level, **_estimators(problem)}
+    parameters: Payload = {"tail_level": problem.tail_level, **problem.prior.to_payload()}
     return _steps(problem, weights, split, parameters)
 
 
@@ -283,32 +280,28 @@ def _barbell(problem: Problem, answer: Answer, weights: FloatArray) -> Payload |
     inner = part(problem.limits, core, found.core_clusters, rest)
     split = answer.split
     shares = risk_profiles.equal_weight(len(core)) if split is None else split.weights
-    slope = weights[core] - shares * rest
-    near = prices(slope, inner, _NEGLIGIBLE * float(np.abs(slope).max(initial=0.0)))
+    inside = replace(
+        problem,
+        symbols=tuple(problem.symbols[i] for i in core),
+        cluster_numbers=tuple(
+            number
+            for number, members in zip(
+                problem.cluster_numbers, problem.limits.clusters, strict=True
+            )
+            if not set(members) & set(leaders)
+        ),
+    )
     return {
         "kind": "barbell",
         "parameters": {
             "aggressive_share": problem.aggressive_share,
             "aggressive_clusters_max": problem.aggressive_clusters_max,
-            **_estimators(problem),
+            **problem.prior.to_payload(),
         },
         "leaders": [problem.symbols[leader] for leader in leaders],
         "aggressive": found.aggressive,
         **({} if split is None else steps_payload(split)),
-        "prices": {
-            "budget": near.budget,
-            "clusters": {
-                str(number): price
-                for number, price in zip(core_numbers, near.clusters, strict=True)
-                if price
-            },
-            "symbols": {
-                problem.symbols[column]: price
-                for column, price in zip(core, near.symbols, strict=True)
-                if price
-            },
-        },
-        "gap": max(0.0, _dot(slope, weights[core]) - near.minimum),
+        **_projection(inside, weights[core], shares, inner),
     }
 
 

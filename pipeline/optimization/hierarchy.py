@@ -187,7 +187,7 @@ def herc_variance(covariances: FloatArray, count: int) -> Split:
 
 
 def herc_tail(covariances: FloatArray, count: int, returns: FloatArray, level: float) -> Split:
-    """Return `herc` with the mean of the worst `1 - level` losses as risk (`RISK_FLOOR` at least)."""
+    """Return `herc` with the mean of the worst `1 - level` losses as risk."""
 
     def risk(columns: Sequence[int], weights: FloatArray) -> float:
         losses = portfolio_losses(returns[:, list(columns)], weights)

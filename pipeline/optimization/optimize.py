@@ -21,7 +21,7 @@ from pipeline.optimization.constraints import Limits, resolve_caps
 from pipeline.optimization.engines.base import check_cells
 from pipeline.optimization.fallback import first_success
 from pipeline.optimization.market import with_benchmark_room
-from pipeline.optimization.priors import moments, scaled_prior
+from pipeline.optimization.priors import Estimators, estimated_prior, moments, scaled_prior
 from pipeline.optimization.problem import Problem
 from pipeline.optimization.solution import Adaptive, Solution
 from pipeline.values import frozen_array, iso
@@ -91,7 +91,7 @@ def optimize(
     tried, adaptive = resolved(cell, regime, quadrant, params)
     cells = (tried, *(resolved(other, regime, quadrant, params)[0] for other in params.fallback))
     check_cells(cells, params)
-    problem, dropped = _posed(
+    problem, dropped = pose(
         returns, clusters, regime, params, periods_per_year=periods_per_year, seed=seed
     )
 
@@ -155,7 +155,7 @@ def resolved(
     return Cell(engine=cell.engine, risk_profile=chosen), Adaptive(regime, quadrant, chosen)
 
 
-def _posed(
+def pose(
     returns: Returns,
     clusters: Mapping[int, Sequence[str]],
     regime: RegimeName,
@@ -172,12 +172,16 @@ def _posed(
     columns = cluster_columns(clusters, returns.symbols, active)
     caps, total = resolve_caps([len(members) for members in columns.values()], regime, params)
     upper = np.full(len(active), min(caps.symbol_cap, caps.cluster_cap))
+    kept = values if len(active) == len(returns.symbols) else frozen_array(values[:, active])
+    how = Estimators.of(params, regime, periods_per_year)
     problem = Problem(
         risk_profile="equal_weight",
         regime=regime,
         symbols=tuple(returns.symbols[i] for i in active),
-        returns=values if len(active) == len(returns.symbols) else frozen_array(values[:, active]),
-        prior=scaled_prior(mean, covariances, active),
+        returns=kept,
+        prior=scaled_prior(mean, covariances, active)
+        if how == Estimators()
+        else estimated_prior(kept, how),
         caps=caps,
         limits=Limits(total, upper, caps.cluster_cap, tuple(columns.values())),
         cluster_numbers=tuple(columns),

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pipeline.values import FloatArray
 
 
+CONTRADICTION = "the views are certain and contradict each other; lower their confidence"
+"""Why there is no posterior."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
     """Statements about portfolios: `picks` has the expected excess `returns`.

@@ -10,7 +10,8 @@ import pytest
 
 from tests.warehouse.derivation import derive, failing_tests, nodes, rows_of, run_models
 from tests.warehouse.payloads import digest_of
-from tests.warehouse.synthetic import changed, tell, write_workspace
+from tests.warehouse.synthetic import changed, records_of, tell, write_workspace
+from tests.warehouse.test_load import erase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -323,3 +324,17 @@ def test_the_story_has_a_place_for_every_mart(derived: Path) -> None:
     }
     assert empty == {"fct_findings", "fct_builds"}
     assert tell().drafts
+
+
+def test_an_erased_record_is_no_finding(tmp_path: Path) -> None:
+    """What was erased lawfully leaves its place in the chain, and nothing in the fact marts."""
+    workspace = write_workspace(tmp_path)
+    seq = next(r.seq for r in records_of(workspace) if (r.id, r.type) == (WEIGHTS, "outcome"))
+    erase(workspace, seq, named=True)
+    database = derive(workspace)
+    assert failing_tests(database) == {}
+    rows = rows_of(database, "select decision_id, pairing, outcome_status from health.fct_intents")
+    assert (WEIGHTS, "paired", "redacted") in rows
+    weighed = {row[0] for row in rows_of(database, "select decision_id from metrics.fct_weights")}
+    assert WEIGHTS not in weighed
+    assert weighed

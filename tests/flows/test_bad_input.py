@@ -60,6 +60,11 @@ def unsorted_dates() -> pd.DataFrame:
     return prices().iloc[::-1]
 
 
+def constant_column() -> pd.DataFrame:
+    """A price that is the same on every day."""
+    return prices().assign(B=100.0)
+
+
 def text_cell() -> pd.DataFrame:
     """A cell that is no number."""
     frame = prices().astype(object)
@@ -73,6 +78,7 @@ def text_cell() -> pd.DataFrame:
         pytest.param(one_asset, 2, "one", id="one asset"),
         pytest.param(short, 2, "100", id="100 rows"),
         pytest.param(nan_column, 2, "B", id="a NaN column"),
+        pytest.param(constant_column, 2, "never changes: B", id="a constant column"),
         pytest.param(duplicate_dates, 2, "twice|duplicate|repeat", id="duplicate dates"),
         pytest.param(unsorted_dates, 2, "order|unsorted|before|ascend", id="unsorted dates"),
         pytest.param(text_cell, 2, r"n/a\?", id="non-numeric cell"),
@@ -100,15 +106,17 @@ def test_unreadable_files(workplace: Workplace, content: bytes | None, expected:
     refused(workplace, manifest(), 2, expected)
 
 
-def test_constant_column_is_dropped_and_recorded(workplace: Workplace) -> None:
-    """A symbol without variance is a finding about the data: recorded, not held."""
-    prices(rows=270).assign(B=100.0).to_csv(workplace.folder / "prices.csv", index=False)
+def test_column_that_stops_moving_is_dropped_and_recorded(workplace: Workplace) -> None:
+    """A symbol without variance in the lookback is a recorded finding, and is not held."""
+    frame = prices(rows=560)
+    frame.loc[3:, "B"] = 100.0
+    frame.to_csv(workplace.folder / "prices.csv", index=False)
     document = manifest()
     document["profiles"]["mine"]["optimization"] = {"infeasible_caps": "relax"}
     called = workplace.assay("run", "-m", workplace.write("m.json", document), "-q")
     assert called.code == 0, called.err
     assessed = [r for r in workplace.records if r["step"] == "assess" and r["type"] == "outcome"]
-    symbols = {s["symbol"]: s["status"] for s in assessed[0]["data"]["result"]["symbols"]}
+    symbols = {s["symbol"]: s["status"] for s in assessed[-1]["data"]["result"]["symbols"]}
     assert symbols["B"] == "dropped"
 
 

@@ -42,6 +42,9 @@ def comparable(place: Workplace) -> list[Any]:
         for field in ("ts", "hash", "prev_hash"):
             record.pop(field)
         record["data"].pop("observed", None)
+        # What this process has loaded so far, and the state of the checkout meanwhile.
+        record["data"].pop("environment", None)
+        record.get("inputs", {}).pop("diff", None)
         records.append(json.loads(json.dumps(record).replace(run_id, "RUN")))
     return records
 

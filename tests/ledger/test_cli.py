@@ -185,6 +185,7 @@ def test_the_module_has_a_clock(log: Log, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("ledger", run_name="__main__")
     assert caught.value.code == 0
+    runpy.run_module("ledger.__main__", run_name="imported")
 
 
 def test_a_ledger_without_checkpoint_is_described(run: Run, log: Log) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import socket
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger import LockedError, NetworkFileSystemError, lock
+from ledger import LockedError, NetworkFileSystemError, StorageError, lock
 from ledger.lock import Lock, file_system, refuse_network
 
 HOLD = """
@@ -63,6 +65,40 @@ def test_waiting_ends_when_the_lock_is_free(
         assert f"process {os.getpid()}" in lock.read_holder(second._descriptor)
     first.close()
     second.close()
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("ledger.lock.fcntl.flock", "cannot take"),
+        ("ledger.lock.os.pread", "cannot write"),
+        ("", "cannot release"),
+    ],
+)
+def test_a_fault_of_the_lock_file_is_a_fault_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str
+) -> None:
+    """Taking it, writing into it, releasing it; it is free again afterwards."""
+    lock_file = Lock(tmp_path / "lock")
+    flock = fcntl.flock
+
+    def fail_to_release(descriptor: int, operation: int) -> None:
+        flock(descriptor, operation)
+        if operation == fcntl.LOCK_UN:
+            _refuse()
+
+    fault = _refuse if name else fail_to_release
+    monkeypatch.setattr(name or "ledger.lock.fcntl.flock", fault)
+    with pytest.raises(StorageError, match=why), lock_file.held(0):
+        pass
+    monkeypatch.undo()
+    with lock_file.held(0):
+        pass
+    lock_file.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"[1]"])

@@ -194,9 +194,11 @@ def test_nothing_to_append_is_nothing(log: Log) -> None:
     assert log.head().count == 1
 
 
-def test_a_batch_runs_over_as_many_segments_as_it_needs(make_log: MakeLog, root: Path) -> None:
+def test_a_batch_runs_over_as_many_segments_as_it_needs(
+    make_log: MakeLog, root: Path, clock: Clock
+) -> None:
     """And a second log follows."""
-    log, other = make_log(4), Log.open(root, clock=Clock(), wait_seconds=1)
+    log, other = make_log(4), Log.open(root, clock=clock, wait_seconds=1)
     receipts = fill(log, 10)
     assert [receipt.seq for receipt in receipts] == list(range(1, 21))
     assert other.append([note(1)])[0].seq == 21
@@ -504,6 +506,21 @@ def test_a_short_write_is_recovered(
     with Log.open(root, clock=clock) as again:
         assert [record.type for record in again.read()] == ["genesis", "recovery"]
     assert verify(root).verdict == "ok"
+
+
+def test_a_ledger_that_cannot_be_read_is_a_fault_of_the_disk(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was written; the next try may work."""
+
+    def refuse(_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fstat", refuse)
+    with pytest.raises(StorageError, match="cannot read the ledger"):
+        log.append([note(1)])
+    monkeypatch.undo()
+    assert log.append([note(1)])[0].seq == 1
 
 
 def test_an_interrupted_append_is_told_to_all_that_waited(

@@ -67,6 +67,23 @@ def test_a_crash_after_keeping_a_checkpoint_loses_none(log: Log, key: SigningKey
     assert verify(log.path).checkpoint == signed
 
 
+def test_checkpoints_are_signed_when_they_are_due(log: Log, key: SigningKey, clock: Clock) -> None:
+    """After so many records, or so long; a log that was just opened does not know how long."""
+    assert log.checkpoint_if_due(key, records=4) is None
+    log.append([note(1)])
+    assert log.checkpoint_if_due(key, records=4) is None
+    fill(log, 2)
+    assert getattr(log.checkpoint_if_due(key, records=4), "size", 0) == 6
+    log.append([note(2)])
+    clock.shift(61)
+    assert getattr(log.checkpoint_if_due(key), "size", 0) == 7
+    clock.shift(61)
+    assert log.checkpoint_if_due(key) is None
+    log.append([note(3)])
+    again = Log.open(log.path, clock=clock)
+    assert getattr(again.checkpoint_if_due(key), "size", 0) == 8
+
+
 def test_two_keys_may_sign(log: Log, key: SigningKey) -> None:
     """In the time when one key takes over from another."""
     second = SigningKey(ORIGIN, bytes(32))
@@ -141,7 +158,7 @@ def test_a_record_that_is_not_there_is_not_signed(log: Log) -> None:
     """Neither over too few records nor in a proof."""
     with pytest.raises(BrokenChainError, match="record 1"):
         extend(log.path, Frontier(), 5)
-    with pytest.raises(BrokenChainError, match="record 1"):
+    with pytest.raises(BrokenChainError, match="record 4"):
         DiskTree(log.path, 5).prove_inclusion(0)
     assert frontier_at(log.path, 99).size == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -94,12 +95,16 @@ def test_attacks_have_the_verdict_of_the_package(name: str, tmp_path: Path) -> N
 
 
 def test_every_record_of_a_ledger_is_proven(
-    make_log: MakeLog, key: SigningKey, tmp_path: Path
+    make_log: MakeLog, key: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Left and right leaves, and those that stand alone at a level."""
     log = make_log(4)
     fill(log, 5)
     log.checkpoint(key)
+    monkeypatch.setattr("sys.argv", ["standalone.py", "ledger", str(log.path)])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(SOURCE), run_name="__main__")
+    assert caught.value.code == 0
     for seq in range(11):
         (tmp_path / "proof").write_bytes(prove(log.path, seq))
         assert standalone.main(["proof", str(tmp_path / "proof"), key.verify_key.text]) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -192,6 +192,13 @@ def test_a_torn_tail_is_told_from_a_writer_at_work(log: Log, root: Path) -> None
     report = verify(root)
     assert (report.verdict, report.count) == ("torn", 1)
     assert report.findings[0].offset == whole[:-1].rfind(b"\n") + 1
+
+
+@pytest.mark.parametrize("level", ["strict", "fast"])
+def test_text_that_looks_like_a_change_is_none(log: Log, level: Literal["strict", "fast"]) -> None:
+    """A member of data with the name and value of a type."""
+    log.append([note(1, type="key"), note(2, type="redaction", seq=1)])
+    assert verify(log.path, level=level).ok
 
 
 def test_unanswered_intents_are_counted_not_blamed(log: Log) -> None:

@@ -141,7 +141,8 @@ def solution_of(
         [{**requested, "status": "infeasible", "reason": "no feasible point"}] if fell else []
     )
     return {
-        "as_of": as_of, "requested": requested, "actual": actual or requested,
+        "as_of": as_of, "requested": requested, "actual": actual or requested, "adaptive": None,
+        "certificate": {"kind": "optimum", "parameters": {}, "prices": {}, "gap": 1e-9},
         "status": "optimal", "objective": 0.01, "iterations": 12,
         "residuals": {"primal": 1e-9, "dual": 2e-9}, "weights": weights, "cash": 0.0,
         "caps": {"regime": "normal", "symbol_cap": cap, "cluster_cap": 1.0,

@@ -440,7 +440,7 @@ def _record_flattening(
         for symbol, weight in sorted(story.results[below[sleeve]][0]["weights"].items()):
             rows.append(
                 {"symbol": symbol, "net": part * weight, "gross": part * weight,
-                 "paths": [{"sleeve": sleeve, "sleeve_weight": part, "weight": weight}]}
+                 "paths": [{"sleeve": sleeve, "sleeve_weight": part, "weight": part * weight}]}
             )  # fmt: skip
     rows.sort(key=lambda row: str(row["symbol"]))
     total = math.fsum(row["net"] for row in rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warehouse.digest import MartDigest, content_hash_sql, hash_marts, list_marts
@@ -86,12 +86,14 @@ rows_strategy = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(rows_strategy)
 def test_sql_and_python_agree(rows: list[tuple[Any, ...]]) -> None:
     """Whoever follows the rules gets the same hash, in any language."""
     assert hash_in_sql(rows) == (len(rows), hash_by_hand("health.thing", COLUMNS, rows))
 
 
+@settings(deadline=None, max_examples=50)
 @given(rows_strategy, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(rows: list[tuple[Any, ...]], random: Any) -> None:
     """A hash depends on what a table says, not on where a row lies."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +10,40 @@ import duckdb
 import pytest
 
 import warehouse.load
-from ledger import BlobAlteredError, IntegrityError
-from tests.warehouse.synthetic import KEY, Size, changed, seal_all, tell, write_workspace
-from warehouse.errors import EvidenceAlteredError, HistoryDiffersError, NothingToBuildError
+from ledger import (
+    BlobAlteredError,
+    Checkpoint,
+    Digest,
+    Draft,
+    IntegrityError,
+    SigningKey,
+    dumps,
+    sign_checkpoint,
+    tree_root,
+)
+from ledger.record import seal
+from ledger.rotation import sign_change
+from tests.warehouse.synthetic import (
+    KEY,
+    Size,
+    changed,
+    records_of,
+    seal_all,
+    tell,
+    write_workspace,
+)
+from warehouse.errors import (
+    BuildFileError,
+    EvidenceAlteredError,
+    HistoryDiffersError,
+    NothingToBuildError,
+)
 from warehouse.load import LoadResult, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ledger import Draft
 
 RUN = "20261120T040000Z-demo"
 
@@ -125,8 +150,6 @@ def test_a_broken_link_is_refused_by_seq(
 def test_a_sound_chain_with_another_seq_is_refused(tmp_path: Path) -> None:
     """A forger may seal a chain anew, but each record must state its place."""
     workspace = write_workspace(tmp_path, checkpoint_at=())
-    from ledger.record import seal  # noqa: PLC0415
-
     lines = lines_of(workspace)[:5]
     head = lines[4][-67:-3].decode()
     draft = tell().drafts[5]
@@ -250,3 +273,88 @@ def test_a_workspace_without_ledger_cannot_be_loaded(tmp_path: Path) -> None:
     with pytest.raises(NothingToBuildError) as caught:
         load(tmp_path / ".assay" / "warehouse" / "build.duckdb", tmp_path / ".assay")
     assert caught.value.exit_code == 2
+
+
+def erase(workspace: Path, seq: int, *, named: bool) -> None:
+    """Put a stub in the place of record `seq`, with a redaction at the end if it is to be named."""
+    lines = lines_of(workspace)
+    kept = json.loads(lines[seq])
+    hash_ = kept.pop("hash")
+    for name in ("status", "actor", "inputs", "outputs", "data"):
+        kept.pop(name, None)
+    body = dumps({**kept, "redacted": True})
+    lines[seq] = b'%b,"hash":"%b"}\n' % (body[:-1], hash_.encode())
+    redaction = Draft(
+        type="redaction", run_id="", step="", id="r", data={"seq": seq if named else 1}
+    )
+    last = json.loads(lines[-1])
+    sealed, _ = seal(redaction, seq=len(lines), ts=last["ts"], prev_hash=last["hash"])
+    write_lines(workspace, [*lines, sealed])
+
+
+def test_the_stub_of_an_erased_record_is_loaded_when_a_redaction_names_it(
+    workspace: Path, database: Path
+) -> None:
+    """Chain and tree go on with the hash of what was erased; the content is gone."""
+    erase(workspace, 24, named=True)
+    load(database, workspace)
+    rows = fetch(database, "select seq, data, status from raw.records where redacted")
+    assert rows == [(24, None, None)]
+
+
+def test_a_stub_that_no_redaction_names_is_refused(workspace: Path, database: Path) -> None:
+    """Otherwise whoever may write could erase what he likes."""
+    erase(workspace, 24, named=False)
+    with pytest.raises(EvidenceAlteredError, match="content of record 24 was erased"):
+        load(database, workspace)
+
+
+def test_an_erasure_after_loading_asks_for_a_rebuild(workspace: Path, database: Path) -> None:
+    """The warehouse still holds what was erased, and must forget it."""
+    load(database, workspace)
+    erase(workspace, 24, named=True)
+    with pytest.raises(HistoryDiffersError, match="differs at seq 24"):
+        load(database, workspace)
+
+
+def test_checkpoints_of_a_later_key_are_opened(workspace: Path, database: Path) -> None:
+    """A key that the ledger adds may sign what comes after, and nothing before."""
+    added = SigningKey(KEY.name, bytes([7]) * 32)
+    draft = sign_change("add", added.verify_key, KEY.name, KEY, added)
+    lines = lines_of(workspace)
+    last = json.loads(lines[-1])
+    sealed, _ = seal(draft, seq=len(lines), ts=last["ts"], prev_hash=last["hash"])
+    write_lines(workspace, [*lines, sealed])
+    hashes = [bytes.fromhex(record.hash) for record in records_of(workspace)]
+    folder = workspace / "ledger" / "checkpoints"
+    for size in (len(hashes), 10):
+        root = Digest(tree_root(hashes[:size]).hex())
+        note = sign_checkpoint(Checkpoint(KEY.name, size, root), added).note
+        (folder / f"{size:012d}").write_bytes(note)
+        if size == len(hashes):
+            load(database, workspace)
+            newest = fetch(database, "select max(size) from raw.checkpoints")
+            assert newest == [(size,)]
+    with pytest.raises(IntegrityError):
+        load(database, workspace)
+
+
+@pytest.mark.parametrize("content", [b"not a database", b""])
+def test_a_build_file_that_is_none_is_named(
+    workspace: Path, database: Path, content: bytes
+) -> None:
+    """A damaged file, or one of another layout, can simply be built again."""
+    database.parent.mkdir(exist_ok=True)
+    database.write_bytes(content)
+    with pytest.raises(BuildFileError, match="cannot be used") as caught:
+        load(database, workspace)
+    assert "--rebuild" in caught.value.fix
+
+
+def test_a_build_file_of_another_layout_is_named(workspace: Path, database: Path) -> None:
+    """Tables of another version of this code are not filled any further."""
+    load(database, workspace)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("update raw.layout set sha256 = 'older'")
+    with pytest.raises(BuildFileError, match="cannot be used"):
+        load(database, workspace)

@@ -78,7 +78,8 @@ QUESTIONS: tuple[Question, ...] = (
         1,
         "Is the chain intact?",
         ("raw.records",),
-        "Every record has the hash of its bytes, names the record before, and counts on from it.",
+        "Every record has the hash of its bytes (or is the stub of one that a later redaction "
+        "names), names the record before, and counts on from it.",
         "Recomputed from the lines as they were loaded. Whether they are still what stands in the "
         "ledger, `assay verify` says; that nobody wrote the whole chain anew, question 2.",
     ),

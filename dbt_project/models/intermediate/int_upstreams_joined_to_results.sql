@@ -38,7 +38,8 @@ single as (
     select
         split.decision_id,
         split.role,
-        decisions.result_sha256 as upstream_sha256
+        decisions.result_sha256 as upstream_sha256,
+        coalesce(decisions.outcome_status = 'redacted', false) as is_upstream_erased
     from split
     inner join {{ ref('int_intents_paired_with_outcomes') }} as decisions
         on split.upstream_decision_id = decisions.decision_id and decisions.is_first
@@ -57,7 +58,8 @@ several as (
             '["'
             || string_agg(decisions.result_sha256, '","' order by decisions.decision_id)
             || '"]'
-        ) as upstream_sha256
+        ) as upstream_sha256,
+        bool_or(decisions.outcome_status = 'redacted') as is_upstream_erased
     from split
     inner join {{ ref('int_intents_paired_with_outcomes') }} as decisions
         on
@@ -66,7 +68,7 @@ several as (
             and starts_with(decisions.decision_id, rtrim(split.upstream_decision_id, '*'))
     where
         split.is_prefix
-        and decisions.outcome_status = 'ok'
+        and decisions.outcome_status in ('ok', 'redacted')
         and decisions.outcome_seq < split.outcome_seq
     group by split.decision_id, split.role
 
@@ -76,7 +78,8 @@ final as (
 
     select
         split.*,
-        coalesce(single.upstream_sha256, several.upstream_sha256) as upstream_sha256
+        coalesce(single.upstream_sha256, several.upstream_sha256) as upstream_sha256,
+        coalesce(single.is_upstream_erased, several.is_upstream_erased, false) as is_upstream_erased
     from split
     left join single
         on split.decision_id = single.decision_id and split.role = single.role

@@ -33,6 +33,7 @@ from pipeline.optimization.quadratic import (
     residuals,
     solve,
 )
+from pipeline.optimization.views import CONTRADICTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -251,8 +252,7 @@ def black_litterman(problem: Problem) -> Answer:
     """Maximise the Sharpe ratio under the returns that equilibrium and views imply."""
     updated = with_views(problem)
     if updated is None:
-        reason = "the views are certain and contradict each other; lower their confidence"
-        return Answer("failed", reason=reason)
+        return Answer("failed", reason=CONTRADICTION)
     return max_sharpe(updated)
 
 

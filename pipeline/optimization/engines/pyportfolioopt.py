@@ -23,8 +23,8 @@ from pipeline.optimization.engines.base import CAPABILITIES, Answer
 from pipeline.optimization.hierarchy import HRP_LINKAGE
 from pipeline.optimization.invested import Invested, heard, nothing_gains, projected, solved
 from pipeline.optimization.market import reference
-from pipeline.optimization.objectives import ridge
-from pipeline.optimization.views import equilibrium, trend_views
+from pipeline.optimization.objectives import ridge, with_views
+from pipeline.optimization.views import CONTRADICTION, equilibrium, trend_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,6 +67,8 @@ def max_diversification(problem: Problem) -> Answer:
 
 def black_litterman(problem: Problem) -> Answer:
     """Maximise the Sharpe ratio under equilibrium and views: `BlackLittermanModel` (Idzorek)."""
+    if with_views(problem) is None:
+        return Answer("failed", reason=CONTRADICTION)
     told, scale = problem.black_litterman, problem.prior.mean_variance
     covariances = problem.prior.covariance * scale
     views = trend_views(

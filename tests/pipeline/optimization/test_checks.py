@@ -20,6 +20,7 @@ from pipeline.optimization.checks import (
     screen,
 )
 from pipeline.optimization.constraints import Caps, Limits
+from pipeline.optimization.engines.base import LinearBound
 from tests.pipeline.optimization.markets import make_problem, make_returns
 
 LIMITS = Limits(1.0, np.full(4, 0.4), 0.65, ((0, 1), (2, 3)))
@@ -138,4 +139,14 @@ def test_weights_that_cannot_be_made_exact_are_refused(monkeypatch: pytest.Monke
     assert accepted(close, LIMITS) == (
         None,
         "no exact weights within 1e-12 of the limits were found",
+    )
+
+
+def test_a_bound_beyond_the_caps_is_checked() -> None:
+    """Weights within all caps whose beta is .1 too high are refused with the number."""
+    weights = np.full(len(LIMITS.upper), LIMITS.total / len(LIMITS.upper))
+    bound = LinearBound("beta", "reference", np.ones(len(weights)), LIMITS.total - 0.1)
+    assert accepted(weights, LIMITS, (bound,)) == (
+        None,
+        "the weights break the limit of reference by 0.1",
     )

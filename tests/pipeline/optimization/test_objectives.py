@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipeline.optimization.constraints import project
 from pipeline.optimization.objectives import (
     annual_sharpe_ratio,
+    objective,
     penalised_variance,
     ridged,
     suboptimality,
@@ -95,3 +96,13 @@ def test_covariance_sums_rows_in_order(shape: tuple[int, int]) -> None:
     for row in centred:
         total += row[:, None] * row[None, :]
     assert moments(values)[1].tobytes() == (total / (len(values) - 1)).tobytes()
+
+
+def test_objectives_belong_to_convex_risk_profiles() -> None:
+    """A ratio without risk is none; a tree has no objective."""
+    assert objective(replace(problem(), risk_profile="market_neutral"), equal(6)) is not None
+    hedged = problem()
+    still = replace(hedged, prior=replace(hedged.prior, covariance=np.zeros((6, 6))))
+    assert objective(replace(still, risk_profile="max_diversification"), equal(6)) is None
+    with pytest.raises(ValueError, match="hrp has no objective"):
+        objective(replace(hedged, risk_profile="hrp"), equal(6))

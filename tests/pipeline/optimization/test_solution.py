@@ -39,7 +39,7 @@ def solution(profile: str) -> Solution:
     return optimize(returns, clusters, "normal", cell, falling, periods_per_year=252, seed=1)
 
 
-@pytest.mark.parametrize("profile", ["equal_weight", "min_variance", "max_sharpe"])
+@pytest.mark.parametrize("profile", ["equal_weight", "min_variance", "max_sharpe", "adaptive"])
 def test_payload_and_solution_are_inverse(profile: str) -> None:
     """Through JSON and back gives the same solution."""
     before = solution(profile)

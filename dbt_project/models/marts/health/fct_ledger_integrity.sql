@@ -6,7 +6,7 @@ chain as (
         count(*) as record_count,
         max(record_seq) as through_seq,
         max_by(record_hash, record_seq) as through_hash,
-        max_by(run_id, record_seq) as run_id,
+        arg_max_null(run_id, record_seq) as run_id,
         max_by(recorded_at, record_seq) as through_at,
         count(*) filter (where not is_next) as gap_count,
         count(*) filter (where not is_hash_right) as bad_hash_count,

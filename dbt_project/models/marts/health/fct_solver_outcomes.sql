@@ -23,9 +23,14 @@ solved as (
             list_transform(weights, lambda entry: entry.value), lambda total, weight: total + weight, 0.0
         ) + cash_weight as weight_total,
         cast(len(fallbacks) as bigint) as fallback_count,
+        -- `adaptive` stands for another risk profile by design.
         actual_engine != requested_engine
-        or actual_risk_profile != requested_risk_profile
+        or actual_risk_profile != coalesce(adaptive_risk_profile, requested_risk_profile)
         or len(fallbacks) > 0 as is_fallback,
+        adaptive_quadrant,
+        adaptive_risk_profile,
+        certificate_kind,
+        certificate_gap,
         cast(len(dropped) as bigint) as dropped_count
     from {{ ref('stg_ledger__optimizations') }}
 
@@ -56,6 +61,10 @@ final as (
         coalesce(solved.fallback_count, 0) as fallback_count,
         coalesce(solved.is_fallback, false) as is_fallback,
         solved.dropped_count,
+        solved.adaptive_quadrant,
+        solved.adaptive_risk_profile,
+        solved.certificate_kind,
+        solved.certificate_gap,
         decisions.error_code,
         decisions.error_what,
         {{ outcome_evidence() }}

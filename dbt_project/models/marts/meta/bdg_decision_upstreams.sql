@@ -10,7 +10,10 @@ final as (
         is_prefix,
         used_sha256,
         upstream_sha256,
-        coalesce(used_sha256 = upstream_sha256, false) as is_match,
+        -- The digest of an erased result is not known any more.
+        case
+            when not is_upstream_erased then coalesce(used_sha256 = upstream_sha256, false)
+        end as is_match,
         record_seq,
         record_hash,
         run_id

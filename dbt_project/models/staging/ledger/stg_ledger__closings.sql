@@ -13,7 +13,7 @@ parsed as (
             "error": "JSON"
         }{% endcall %} as closing
     from {{ ref('stg_ledger__records') }}
-    where record_type = 'run' and status != 'open'
+    where record_type = 'run' and status not in ('open', 'redacted')
 
 ),
 

@@ -19,7 +19,8 @@ final as (
         ---------- strings
         type as record_type,
         step,
-        coalesce(status, '') as status,
+        -- The stub of an erased record has no content left, hence no status of its own.
+        case when redacted then 'redacted' else coalesce(status, '') end as status,
         actor,
         ts as written_ts,
 
@@ -28,6 +29,9 @@ final as (
         outputs,
         data,
         line,
+
+        ---------- booleans
+        redacted as is_redacted,
 
         ---------- timestamps
         cast(rtrim(ts, 'Z') as timestamp) as recorded_at

@@ -28,6 +28,8 @@ final as (
     from successes
     left join {{ ref('stg_ledger__documents') }} as documents
         on successes.document_sha256 = documents.document_sha256
+    -- NULL where the blob was erased; a test says that nothing else is missing.
+    where coalesce(successes.inline_result, documents.document) is not null
 
 )
 

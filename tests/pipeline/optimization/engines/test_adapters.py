@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import warnings
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from pypfopt.exceptions import OptimizationError
 from pipeline.config import Cell
 from pipeline.errors import SolverError
 from pipeline.optimization.engines import cvxportfolio, pyportfolioopt, riskfolio
-from pipeline.optimization.engines.base import capabilities
+from pipeline.optimization.engines.base import capabilities, open_engine
 from pipeline.optimization.invested import heard
 from pipeline.optimization.optimize import optimize
 from tests.pipeline.optimization.markets import (
@@ -66,7 +67,13 @@ def test_a_falling_market_has_no_maximum_sharpe(label: str) -> None:
 
 def test_riskfolio_prints_and_returns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its printed words are the reason; nothing reaches the terminal."""
-    monkeypatch.setitem(riskfolio.SOLVER_PARAMS, "max_iter", 1)
+
+    def fail(*_: object, **__: object) -> None:
+        print("The problem doesn't have a solution")  # noqa: T201 - as the library does
+
+    assert riskfolio.ENGINE.name == "riskfolio"
+    monkeypatch.setattr("riskfolio.Portfolio.optimization", fail)
+    monkeypatch.setattr("riskfolio.Portfolio.rp_optimization", fail)
     spoken = io.StringIO()
     for profile in ("min_variance", "risk_parity"):
         with (
@@ -75,6 +82,20 @@ def test_riskfolio_prints_and_returns_nothing(monkeypatch: pytest.MonkeyPatch) -
         ):
             solved(f"riskfolio.{profile}")
     assert spoken.getvalue() == ""
+
+
+@pytest.mark.parametrize("engine", ["riskfolio", "pyportfolioopt", "cvxportfolio", "skfolio"])
+def test_unfinished_solves_are_no_solutions(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After two iterations libraries still return weights; ours or their check stops them.
+
+    riskfolio, for one, does not look at the status: its weights keep every limit and are 17 % of
+    the mean variance above the minimum, which the certificate shows.
+    """
+    adapter = open_engine(engine)
+    module = sys.modules[type(adapter).__module__]
+    monkeypatch.setitem(module.SOLVER_PARAMS, "max_iter", 2)
+    with pytest.raises(SolverError, match=r"from the best|the weights break|failed, "):
+        solved(f"{engine}.min_variance")
 
 
 @pytest.mark.parametrize("error", [OptimizationError("status infeasible"), CvxpyError("no luck")])

@@ -1,0 +1,243 @@
+"""Times and agreement of all engines: `python -m benchmarks.optimization [assets ...] [--parity]`.
+
+One problem, one process, one thread of BLAS: milliseconds per window of each engine and risk
+profile, against the fastest other library that solves the same problem, and against the solver
+alone on the ready matrices, which no code around it can beat. `--parity` prints the differences
+of weights and objectives instead, on the bundled prices. Without numbers: 20, 100 and 400 assets.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple
+
+import clarabel
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from skfolio.datasets import load_sp500_dataset
+from threadpoolctl import threadpool_limits
+
+from pipeline.config import Cell, OptimizationParams
+from pipeline.optimization import quadratic
+from pipeline.optimization.engines.base import capabilities, open_engine
+from pipeline.optimization.engines.custom import risk_profiles
+from pipeline.optimization.optimize import optimize, pose
+from pipeline.statistics import correlation, correlation_distance, covariance
+from pipeline.values import Panel, Returns, frozen_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.optimization.problem import Problem
+    from pipeline.optimization.solution import Solution
+
+CONVEX = (
+    "min_variance",
+    "max_sharpe",
+    "max_diversification",
+    "min_cvar",
+    "risk_parity",
+    "black_litterman",
+    "market_neutral",
+)
+TREES = ("hrp", "herc", "herc_cvar")
+ENGINES = tuple(dict.fromkeys(entry.engine for entry in capabilities()))
+ABLE = {(entry.engine, entry.risk_profile) for entry in capabilities()}
+PATIENCE_SECONDS = 20.0
+"""A cell that takes longer than this for one window is measured once."""
+
+
+class Window(NamedTuple):
+    """Training returns and their clusters."""
+
+    returns: Returns
+    clusters: dict[int, tuple[str, ...]]
+
+
+def clustered(returns: Returns, count: int) -> Window:
+    """Return a window with Ward clusters."""
+    size = len(returns.symbols)
+    distances = correlation_distance(correlation(covariance(returns.values)))
+    tree = linkage(distances[np.triu_indices(size, 1)], method="ward")
+    numbers = fcluster(tree, count, criterion="maxclust").tolist()
+    clusters = {
+        number: tuple(s for s, c in zip(returns.symbols, numbers, strict=True) if c == number)
+        for number in sorted(set(numbers))
+    }
+    return Window(returns, clusters)
+
+
+def real_windows(count: int) -> list[Window]:
+    """Return windows of 252 days, spread evenly over the bundled prices."""
+    prices = load_sp500_dataset()
+    symbols = sorted(prices.columns)
+    windows = []
+    for last in np.linspace(1000, len(prices), count).astype(int).tolist():
+        part = prices.iloc[last - 252 : last]
+        panel = Panel.of(part.index.to_numpy(), symbols, part[symbols].to_numpy())
+        windows.append(clustered(panel.returns(), 8))
+    return windows
+
+
+def drawn_windows(size: int, count: int) -> list[Window]:
+    """Return windows of 502 rows with a market, twenty sectors and noise, from a fixed seed."""
+    windows = []
+    for seed in range(count):
+        rng = np.random.Generator(np.random.PCG64(seed))
+        market, sector = rng.normal(0.0004, 0.01, (502, 1)), rng.normal(0.0, 0.008, (502, 20))
+        noise = rng.normal(0.0003, 0.012, (502, size)) * rng.uniform(0.5, 2.0, size)
+        values = market * rng.uniform(0.5, 1.5, size) + sector[:, np.arange(size) % 20] + noise
+        days = np.datetime64("2020-01-01") + np.arange(502)
+        symbols = tuple(f"S{i:03d}" for i in range(size))
+        windows.append(clustered(Returns(days, symbols, frozen_array(values)), 20))
+    return windows
+
+
+def parameters(cap: float) -> OptimizationParams:
+    """Return symbol and cluster caps, the same in every regime."""
+    caps = dict.fromkeys(("quiet", "normal", "turbulent", "crisis"), cap)
+    return OptimizationParams.model_validate(
+        {"symbol_caps": caps, "cluster_caps": caps, "beta_limits": [0.9, 2.0]}
+    )
+
+
+def problem(window: Window, profile: str, cap: float) -> Problem:
+    """Return the problem as engines get it."""
+    found, _ = pose(*window, "normal", parameters(cap), periods_per_year=252, seed=1)
+    return replace(found, risk_profile=Cell.model_validate({"risk_profile": profile}).risk_profile)
+
+
+class Watch:
+    """Clarabel with a watch: seconds inside the solver, set-up included."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def solver(self, *arguments: object) -> SimpleNamespace:
+        """Make a solver whose `solve` is timed."""
+        start = time.perf_counter()
+        made = clarabel.DefaultSolver(*arguments)
+        found = made.solve()
+        self.seconds += time.perf_counter() - start
+        return SimpleNamespace(solve=lambda: found)
+
+    def around(self, call: Callable[[], object]) -> float:
+        """Return the seconds that `call` spends in Clarabel."""
+        self.seconds, kept = 0.0, quadratic.clarabel
+        names = ("ZeroConeT", "NonnegativeConeT", "DefaultSettings")
+        shown = {name: getattr(clarabel, name) for name in names}
+        quadratic.clarabel = SimpleNamespace(DefaultSolver=self.solver, **shown)  # type: ignore[assignment]
+        try:
+            call()
+        finally:
+            quadratic.clarabel = kept
+        return self.seconds
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Return how long `call` takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def measured(engine: str, problems: list[Problem]) -> float:
+    """Return the median milliseconds per window, the first call (imports, caches) left out."""
+    solve = open_engine(engine).solve
+    first = seconds(lambda: solve(problems[0]))
+    if first > PATIENCE_SECONDS:
+        return first * 1e3
+    return statistics.median(seconds(lambda p=p: solve(p)) for p in problems) * 1e3  # type: ignore[misc]
+
+
+def alone(profile: str, problems: list[Problem]) -> float | None:
+    """Return the milliseconds of the solver alone on the ready matrices, `None` without one."""
+    if profile == "risk_parity":
+        matrices = [p.prior.covariance for p in problems]
+        runs = [seconds(lambda m=m: risk_profiles.risk_parity(m)) for m in matrices]  # type: ignore[misc]
+        return statistics.median(runs) * 1e3
+    if profile not in CONVEX:
+        return None
+    watch, solve = Watch(), open_engine("custom").solve
+    return statistics.median(watch.around(lambda p=p: solve(p)) for p in problems) * 1e3  # type: ignore[misc]
+
+
+def times(size: int) -> None:
+    """Print the table of one number of assets."""
+    count = {20: 9, 100: 3}.get(size, 1)
+    windows = real_windows(count) if size == 20 else drawn_windows(size, count)  # noqa: PLR2004
+    kind = "bundled prices, 251 rows, 8 clusters" if size == 20 else "drawn, 502 rows, 20 clusters"  # noqa: PLR2004
+    print(f"\n### {size} assets: milliseconds per window (median of {count}; {kind})\n")
+    print(f"| risk profile | {' | '.join(ENGINES)} | solver alone | custom / fastest other |")
+    print("|---|" + "---|" * (len(ENGINES) + 2))
+    for profile in (*CONVEX, *TREES):
+        problems = [problem(window, profile, 0.25) for window in windows]
+        found = {e: measured(e, problems) for e in ENGINES if (e, profile) in ABLE}
+        least = alone(profile, problems)
+        others = [value for engine, value in found.items() if engine != "custom"]
+        shown = [f"{found[e]:.2f}" if e in found else "" for e in ENGINES]
+        ratio = f"{found['custom'] / min(others):.3f}" if others else ""
+        print(
+            f"| {profile} | {' | '.join(shown)} | {'' if least is None else f'{least:.2f}'} "
+            f"| {ratio} |",
+            flush=True,
+        )
+    whole = [seconds(lambda w=w: solution(w, "custom", "min_variance", 0.25)) for w in windows]  # type: ignore[misc]
+    print(
+        f"\nThe whole stage (`optimize`: checks, moments, solve, certificate) for "
+        f"`custom.min_variance`: {statistics.median(whole) * 1e3:.2f} ms."
+    )
+
+
+def solution(window: Window, engine: str, profile: str, cap: float) -> Solution:
+    """Run the stage for one cell."""
+    cell = Cell.model_validate({"engine": engine, "risk_profile": profile})
+    return optimize(*window, "normal", cell, parameters(cap), periods_per_year=252, seed=1)
+
+
+def parity() -> None:
+    """Print the largest differences from our engine over twelve windows of the bundled prices."""
+    windows = real_windows(12)
+    print("| risk profile | engine | largest weight difference | largest objective difference |")
+    print("|---|---|---|---|")
+    for profile in (*CONVEX, *TREES):
+        cap = 1.0 if profile in TREES else 0.25
+        for engine in ENGINES[1:]:
+            if (engine, profile) in ABLE:
+                print(f"| {profile} | {engine} | {_differences(windows, engine, profile, cap)} |")
+
+
+def _differences(windows: list[Window], engine: str, profile: str, cap: float) -> str:
+    weights, objectives, unsolved = [0.0], [0.0], 0
+    for window in windows:
+        if not _gains(window, profile):
+            unsolved += 1
+            continue
+        ours, theirs = (solution(window, name, profile, cap) for name in ("custom", engine))
+        weights += [abs(ours.weights[s] - theirs.weights[s]) for s in ours.weights]
+        if ours.objective and theirs.objective:
+            objectives.append(abs(theirs.objective / ours.objective - 1.0))
+    shown = f"{max(objectives):.1e}" if len(objectives) > 1 else ""
+    return f"{max(weights):.1e} | {shown}" + (f" ({unsolved} without a gain)" if unsolved else "")
+
+
+def _gains(window: Window, profile: str) -> bool:
+    return profile != "max_sharpe" or bool((window.returns.values.mean(axis=0) > 0.0).any())
+
+
+def main() -> None:
+    """Print what the arguments ask for."""
+    with threadpool_limits(1):
+        if "--parity" in sys.argv[1:]:
+            parity()
+            return
+        for size in [int(word) for word in sys.argv[1:]] or [20, 100, 400]:
+            times(size)
+
+
+if __name__ == "__main__":
+    main()
