@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
+from unittest.mock import patch
 
 import clarabel
 import numpy as np
@@ -22,9 +23,8 @@ from skfolio.datasets import load_sp500_dataset
 from threadpoolctl import threadpool_limits
 
 from pipeline.config import Cell, OptimizationParams
-from pipeline.optimization import quadratic
+from pipeline.optimization import quadratic, risk_profiles
 from pipeline.optimization.engines.base import capabilities, open_engine
-from pipeline.optimization.engines.custom import risk_profiles
 from pipeline.optimization.optimize import optimize, pose
 from pipeline.statistics import correlation, correlation_distance, covariance
 from pipeline.values import Panel, Returns, frozen_array
@@ -127,14 +127,12 @@ class Watch:
 
     def around(self, call: Callable[[], object]) -> float:
         """Return the seconds that `call` spends in Clarabel."""
-        self.seconds, kept = 0.0, quadratic.clarabel
+        self.seconds = 0.0
         names = ("ZeroConeT", "NonnegativeConeT", "DefaultSettings")
         shown = {name: getattr(clarabel, name) for name in names}
-        quadratic.clarabel = SimpleNamespace(DefaultSolver=self.solver, **shown)  # type: ignore[assignment]
-        try:
+        shim = SimpleNamespace(DefaultSolver=self.solver, **shown)
+        with patch.object(quadratic, "clarabel", shim):
             call()
-        finally:
-            quadratic.clarabel = kept
         return self.seconds
 
 

@@ -19,11 +19,13 @@ import numpy as np
 
 from pipeline.optimization.priors import estimated
 from pipeline.statistics import correlation, correlation_distance
+from replay.tree import descended, grown, halved, leaves_of, merge_excess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.values import FloatArray, Payload, Returns
+    from replay.tree import Risk
 
 FEASIBLE = 1e-9
 """By how much weights may miss a limit."""
@@ -384,86 +386,19 @@ def _tree(case: Case, profile: str) -> tuple[Checks, FloatArray]:
     count = len(case.symbols)
     distances = correlation_distance(correlation(case.covariance))
     if "merges" not in case.told:
-        merges = _grown(distances)
+        merges = grown(distances)
         return [], _split(case, profile, merges)[0]
     merges = [(int(a), int(b)) for a, b in cast("list[list[int]]", case.told["merges"])]
-    order = _leaves(merges, 2 * count - 2, count)
+    order = leaves_of(merges, 2 * count - 2, count)
     shares, splits = _split(case, profile, merges)
     told = np.array(cast("list[float]", case.told["splits"]))
     same = order == [int(leaf) for leaf in cast("list[int]", case.told["order"])]
     differ = np.abs(told - splits).max(initial=0.0) if len(told) == len(splits) else math.inf
     return [
-        Check("merges", _merge_excess(distances, merges), ROUNDING),
+        Check("merges", merge_excess(distances, merges), ROUNDING),
         Check("order", 0.0 if same else 1.0, 0.0),
         Check("splits", float(differ), ROUNDING),
     ], shares
-
-
-def _merge_excess(distances: FloatArray, merges: Sequence[tuple[int, int]]) -> float:
-    """Return by how much a merge was further apart than the nearest pair (Ward), at worst."""
-    ward, worst = _Ward(distances), 0.0
-    for one, other in merges:
-        if not {one, other} <= ward.alive or one == other:
-            return math.inf
-        worst = max(worst, ward.apart(one, other) - ward.nearest()[0])
-        ward.join(one, other)
-    return worst
-
-
-def _grown(distances: FloatArray) -> list[tuple[int, int]]:
-    """Return the merges of the nearest pairs, for a tree whose steps are not in the record."""
-    ward, merges = _Ward(distances), []
-    for _ in range(len(distances) - 1):
-        _, one, other = ward.nearest()
-        merges.append((one, other))
-        ward.join(one, other)
-    return merges
-
-
-class _Ward:
-    """Distances between branches, updated by the rule of Lance and Williams for Ward."""
-
-    def __init__(self, distances: FloatArray) -> None:
-        size = len(distances)
-        self._far = np.full((2 * size, 2 * size), np.inf)
-        self._far[:size, :size] = distances
-        np.fill_diagonal(self._far, np.inf)
-        self._sizes = dict.fromkeys(range(size), 1)
-        self._next = size
-
-    @property
-    def alive(self) -> set[int]:
-        return set(self._sizes)
-
-    def apart(self, one: int, other: int) -> float:
-        return float(self._far[one, other])
-
-    def nearest(self) -> tuple[float, int, int]:
-        place = int(np.argmin(self._far))
-        one, other = sorted(divmod(place, len(self._far)))
-        return float(self._far[one, other]), one, other
-
-    def join(self, one: int, other: int) -> None:
-        first, second, new = self._sizes.pop(one), self._sizes.pop(other), self._next
-        apart = self._far[one, other]
-        for branch, size in self._sizes.items():
-            squared = (
-                (size + first) * self._far[branch, one] ** 2
-                + (size + second) * self._far[branch, other] ** 2
-                - size * apart**2
-            ) / (size + first + second)
-            self._far[new, branch] = self._far[branch, new] = math.sqrt(max(0.0, squared))
-        for gone in (one, other):
-            self._far[gone, :] = self._far[:, gone] = np.inf
-        self._sizes[new] = first + second
-        self._next += 1
-
-
-def _leaves(merges: Sequence[tuple[int, int]], branch: int, count: int) -> list[int]:
-    if branch < count:
-        return [branch]
-    one, other = merges[branch - count]
-    return [*_leaves(merges, one, count), *_leaves(merges, other, count)]
 
 
 def _split(
@@ -471,33 +406,11 @@ def _split(
 ) -> tuple[FloatArray, FloatArray]:
     """Return weights and shares of the first sides, from the tree alone."""
     if profile == "hrp":
-        return _halved(
-            case.covariance, _leaves(merges, 2 * len(case.symbols) - 2, len(case.symbols))
+        return halved(
+            case.covariance, leaves_of(merges, 2 * len(case.symbols) - 2, len(case.symbols))
         )
     risk = _tail_risk(case) if profile == "herc_cvar" else _variance_risk(case)
-    return _descended(merges, len(case.symbols), len(case.groups), risk)
-
-
-def _halved(covariance: FloatArray, order: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-    weights, shares = np.ones(len(order)), []
-    pending = [list(order)] if len(order) > 1 else []
-    while pending:
-        leaves = pending.pop()
-        halves = leaves[: len(leaves) // 2], leaves[len(leaves) // 2 :]
-        risks = []
-        for half in halves:
-            naive = 1.0 / np.diagonal(covariance)[half]
-            naive = naive / naive.sum()
-            risks.append(max(0.0, float(naive @ covariance[np.ix_(half, half)] @ naive)))
-        share = 1.0 - risks[0] / sum(risks) if sum(risks) > 0.0 else 0.5
-        weights[halves[0]] *= share
-        weights[halves[1]] *= 1.0 - share
-        shares.append(share)
-        pending += [half for half in halves if len(half) > 1]
-    return weights, np.array(shares)
-
-
-Risk: TypeAlias = "Callable[[list[int], FloatArray], float]"
+    return descended(merges, len(case.symbols), len(case.groups), risk)
 
 
 def _variance_risk(case: Case) -> Risk:
@@ -514,32 +427,6 @@ def _tail_risk(case: Case) -> Risk:
         return max(1e-8, (float(losses[:whole].sum()) + rest) / count)
 
     return risk
-
-
-def _descended(
-    merges: Sequence[tuple[int, int]], size: int, count: int, risk: Risk
-) -> tuple[FloatArray, FloatArray]:
-    """Return the weights of equal risk contribution down the tree to `count` clusters."""
-    opened = range(2 * size - 2, 2 * size - 1 - min(count, size), -1)
-    ends = [side for branch in opened for side in merges[branch - size] if side not in opened]
-    clusters = [_leaves(merges, end, size) for end in ends or [2 * size - 2]]
-    inside, risks, across = np.ones(size), [], np.ones(len(clusters))
-    for columns in clusters:
-        naive = np.array([1.0 / risk([column], np.ones(1)) for column in columns])
-        inside[columns] = naive / naive.sum()
-        risks.append(risk(columns, inside[columns]))
-    shares = []
-    for branch in opened:
-        sides = [set(_leaves(merges, side, size)) for side in merges[branch - size]]
-        held = [[c for c, columns in enumerate(clusters) if columns[0] in side] for side in sides]
-        first, second = (sum(risks[c] for c in side) for side in held)
-        share = 1.0 - first / (first + second) if first + second > 0.0 else 0.5
-        across[held[0]] *= share
-        across[held[1]] *= 1.0 - share
-        shares.append(share)
-    for columns, weight in zip(clusters, across.tolist(), strict=True):
-        inside[columns] *= weight
-    return inside / inside.sum(), np.array(shares)
 
 
 def _barbell(case: Case, _: str) -> Checks:
