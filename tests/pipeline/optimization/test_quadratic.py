@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.optimization import quadratic
 from pipeline.optimization.constraints import Limits
 from pipeline.optimization.quadratic import (
     LinearSet,
@@ -143,3 +144,16 @@ def test_solutions_are_exact(n: int, k: int, seed: int, cap: float, cluster_cap:
     found = solve(program)
     assert found.status == "optimal"
     assert max(residuals(program, found).values()) < 1e-13
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_factorisation_does_not_reach_the_weights(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is used from some size on finds the same active set, so the same bytes."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    factors = rng.normal(size=(12, 40))
+    program = QuadraticProgram(factors.T @ factors / 12 + np.eye(40), np.zeros(40), simplex(40, 0.1))
+    small = solve(program)
+    monkeypatch.setattr(quadratic, "_LARGE", 0)
+    assert solve(program).x.tobytes() == small.x.tobytes()
