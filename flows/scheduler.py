@@ -128,7 +128,7 @@ class Scheduler:
 
     def __enter__(self) -> Self:
         """Register the deployment and start to look for runs that are due."""
-        self._loop.run_until_complete(self._runner.aadd_deployment(self._deployment))
+        self._loop.run_until_complete(_register(self._runner, self._deployment))
         self._serving = self._threads.submit(self._loop.run_until_complete, self._runner.start())
         return self
 
@@ -175,6 +175,18 @@ def clear_schedules() -> None:
         for run in overdue:
             missed: State[None] = Cancelled(message="nobody served when it was due")
             client.set_flow_run_state(run.id, missed, force=True)
+
+
+async def _register(runner: Runner, deployment: RunnerDeployment) -> None:
+    """Register a deployment and have its runs scheduled at once.
+
+    Left to itself, the server looks for new deployments every five seconds, through a window of
+    six; when it is busy it misses some, and schedules them a minute later.
+    """
+    found = await runner.aadd_deployment(deployment)
+    async with get_client() as client:
+        path = "/deployments/{id}/schedule"
+        await client.request("POST", path, path_params={"id": found}, json={})
 
 
 async def _stop(runner: Runner) -> None:

@@ -173,7 +173,8 @@ class Cell(Section):
     """One engine and one risk profile."""
 
     engine: EngineName = "custom"
-    """Which library solves: `custom` or `skfolio`."""
+    """Which library solves: `custom`, `skfolio`, an extra (`riskfolio`, `pyportfolioopt`,
+    `cvxportfolio`) or an engine registered by entry point."""
     risk_profile: RiskProfile = "equal_weight"
     """What is solved for."""
 
@@ -268,6 +269,10 @@ class OptimizationParams(Section):
     """Caps that cannot sum to 1: stop, raise all by the least common factor, or hold cash."""
     fallback: tuple[Cell, ...] = ()
     """Cells tried in this order when a solve fails; empty lets the failure stand."""
+    consensus: tuple[EngineName, ...] = ()
+    """Other engines that solve every problem too; what they say is recorded."""
+    consensus_rule: Literal["record", "stop"] = "record"
+    """What a disagreement without a known reason does: it is recorded, or it closes the gate."""
     risk_free_rate: float = 0.0
     """Annual risk-free rate used by `max_sharpe`."""
     l2_penalty: NonNegative = 0.0

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from pipeline.optimization.problem import Problem
     from pipeline.values import FloatArray
 
+CONVEX = frozenset(
+    {
+        "min_variance",
+        "max_sharpe",
+        "max_diversification",
+        "min_cvar",
+        "black_litterman",
+        "market_neutral",
+    }
+)
+"""Risk profiles with an objective."""
+
 NO_VARIANCE = 1e-14
 """A variance at or below this share of the mean variance is the rounding of a full hedge."""
 

@@ -17,8 +17,9 @@ from pipeline.optimization.checks import (
     constraint_rows,
     screen,
 )
+from pipeline.optimization.consensus import check_agreement, opinions
 from pipeline.optimization.constraints import Limits, resolve_caps
-from pipeline.optimization.engines.base import check_cells
+from pipeline.optimization.engines.base import check_cells, open_engine
 from pipeline.optimization.fallback import first_success
 from pipeline.optimization.market import with_benchmark_room
 from pipeline.optimization.priors import Estimators, estimated_prior, moments, scaled_prior
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from pipeline.config import OptimizationParams, RegimeName
+    from pipeline.optimization.fallback import Success
     from pipeline.optimization.solution import Dropped
     from pipeline.values import Returns
 
@@ -84,13 +86,15 @@ def optimize(
         If an engine is unknown or not installed, cannot solve its risk profile, or `market` is
         asked for without benchmark symbols.
     GateClosedError
-        If the caps cannot sum to 1 and the rule is `stop`.
+        If the caps cannot sum to 1, or another engine disagrees, and the rule is `stop`.
     SolverError
         If there are too few rows, no symbol has a variance, or every attempt failed.
     """
     tried, adaptive = resolved(cell, regime, quadrant, params)
     cells = (tried, *(resolved(other, regime, quadrant, params)[0] for other in params.fallback))
     check_cells(cells, params)
+    for name in params.consensus:
+        open_engine(name)
     problem, dropped = pose(
         returns, clusters, regime, params, periods_per_year=periods_per_year, seed=seed
     )
@@ -101,6 +105,9 @@ def optimize(
         return room(put, params.infeasible_caps) if room else put
 
     found = first_success(cells, ask)
+    said = opinions(params.consensus, found.cell, _as_solved(found), found.weights)
+    if params.consensus_rule == "stop":
+        check_agreement(said, found.cell.label)
     caps = found.problem.caps
     weights = dict.fromkeys(returns.symbols, 0.0)
     weights.update(zip(problem.symbols, found.weights.tolist(), strict=True))
@@ -120,7 +127,13 @@ def optimize(
         fallbacks=found.failures,
         adaptive=adaptive,
         certificate=found.certificate,
+        consensus=said,
     )
+
+
+def _as_solved(found: Success) -> Problem:
+    """Return the problem with the risk profile that gave the weights."""
+    return replace(found.problem, risk_profile=found.cell.risk_profile)
 
 
 ROOM: Mapping[str, Callable[[Problem, Literal["stop", "relax", "cash"]], Problem]] = {

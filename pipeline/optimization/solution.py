@@ -108,6 +108,46 @@ class Adaptive:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What another engine says about the same problem.
+
+    Attributes
+    ----------
+    engine : str
+        Who was asked.
+    status : str
+        How its solve ended; `refused` if it cannot solve this risk profile.
+    weight_difference : float or None
+        Largest difference of a weight; `None` without weights.
+    objective_difference : float or None
+        Relative difference of the objective, positive where the other's is larger; `None` for
+        risk profiles without one.
+    agrees : bool or None
+        `None` where there is nothing to compare, or where a known reason explains the difference.
+    reason : str
+        Why there is nothing to compare, or the known reason; empty otherwise.
+    """
+
+    engine: str
+    status: str
+    weight_difference: float | None = None
+    objective_difference: float | None = None
+    agrees: bool | None = None
+    reason: str = ""
+
+    def to_payload(self) -> Payload:
+        """Return one entry of `consensus`."""
+        return {
+            "engine": self.engine,
+            "status": self.status,
+            "weight_difference": self.weight_difference,
+            "objective_difference": self.objective_difference,
+            "agrees": self.agrees,
+            "reason": self.reason,
+        }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
     """Checked target weights with their evidence.
@@ -147,6 +187,8 @@ class Solution:
         Attempts that came before, in order.
     certificate : payload or None
         Evidence for the weights, see `pipeline.optimization.certificates`.
+    consensus : tuple of Opinion
+        What other engines make of the same problem, if the manifest asks them.
     slice_sha256 : str or None
         Digest of the rows used; `None` until the caller, who holds the rows, names it.
     """
@@ -166,6 +208,7 @@ class Solution:
     fallbacks: tuple[FailedAttempt, ...]
     adaptive: Adaptive | None = None
     certificate: Payload | None = None
+    consensus: tuple[Opinion, ...] = ()
     slice_sha256: str | None = None
 
     def to_payload(self) -> Payload:
@@ -186,6 +229,7 @@ class Solution:
             "dropped": [entry.to_payload() for entry in self.dropped],
             "fallbacks": [attempt.to_payload() for attempt in self.fallbacks],
             "certificate": self.certificate,
+            "consensus": [opinion.to_payload() for opinion in self.consensus],
             "slice_sha256": self.slice_sha256,
         }
 
@@ -203,7 +247,7 @@ class Solution:
             requested=Cell.model_validate(payload["requested"]),
             actual=Cell.model_validate(payload["actual"]),
             status=cast("Status", payload["status"]),
-            objective=None if payload["objective"] is None else _number(payload["objective"]),
+            objective=_optional(payload["objective"]),
             iterations=cast("int | None", payload["iterations"]),
             residuals=_numbers(payload["residuals"]),
             weights=_numbers(payload["weights"]),
@@ -219,6 +263,7 @@ class Solution:
             if not payload.get("adaptive")
             else _adaptive(_entry(payload["adaptive"])),
             certificate=cast("Payload | None", payload.get("certificate")),
+            consensus=tuple(map(_opinion, _entries(payload.get("consensus", [])))),
             slice_sha256=cast("str | None", payload["slice_sha256"]),
         )
 
@@ -245,6 +290,21 @@ def _adaptive(entry: Payload) -> Adaptive:
         cast("str | None", entry["quadrant"]),
         cast("StaticRiskProfile", entry["risk_profile"]),
     )
+
+
+def _opinion(entry: Payload) -> Opinion:
+    return Opinion(
+        cast("str", entry["engine"]),
+        cast("str", entry["status"]),
+        _optional(entry["weight_difference"]),
+        _optional(entry["objective_difference"]),
+        cast("bool | None", entry["agrees"]),
+        cast("str", entry["reason"]),
+    )
+
+
+def _optional(value: Json) -> float | None:
+    return None if value is None else _number(value)
 
 
 def _constraint(entry: Payload) -> ConstraintRow:

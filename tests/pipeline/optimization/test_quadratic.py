@@ -153,7 +153,9 @@ def test_the_factorisation_does_not_reach_the_weights(
     """What is used from some size on finds the same active set, so the same bytes."""
     rng = np.random.Generator(np.random.PCG64(seed))
     factors = rng.normal(size=(12, 40))
-    program = QuadraticProgram(factors.T @ factors / 12 + np.eye(40), np.zeros(40), simplex(40, 0.1))
+    program = QuadraticProgram(
+        factors.T @ factors / 12 + np.eye(40), np.zeros(40), simplex(40, 0.1)
+    )
     small = solve(program)
     monkeypatch.setattr(quadratic, "_LARGE", 0)
     assert solve(program).x.tobytes() == small.x.tobytes()

@@ -27,6 +27,7 @@ FIELDS = [
     "dropped",
     "fallbacks",
     "certificate",
+    "consensus",
     "slice_sha256",
 ]
 
