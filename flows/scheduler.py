@@ -185,8 +185,9 @@ async def _register(runner: Runner, deployment: RunnerDeployment) -> None:
     """
     found = await runner.aadd_deployment(deployment)
     async with get_client() as client:
-        path = "/deployments/{id}/schedule"
-        await client.request("POST", path, path_params={"id": found}, json={})
+        await client.request(
+            "POST", "/deployments/{id}/schedule", path_params={"id": found}, json={}
+        )
 
 
 async def _stop(runner: Runner) -> None:

@@ -5,8 +5,8 @@ stands in the record is checked with sums and products: for convex risk profiles
 (`primal`, `dual`, `stationarity`, `gap`), for trees every merge and every split, and for what was
 projected on the caps that no allowed weights are nearer. Only numpy is needed.
 
-The certificate states the parameters it was made with; that they are those of the decision is to be
-compared with the `params` of the intent.
+The certificate states the parameters it was made with; given the `params` of the intent they are
+compared.
 """
 
 from __future__ import annotations
@@ -136,7 +136,12 @@ class Case:
 Checks: TypeAlias = "list[Check]"
 
 
-def certify(result: Payload, returns: Returns, clusters: Mapping[int, Sequence[str]]) -> Findings:
+def certify(
+    result: Payload,
+    returns: Returns,
+    clusters: Mapping[int, Sequence[str]],
+    params: Payload | None = None,
+) -> Findings:
     """Check the certificate of an `optimize` result.
 
     Parameters
@@ -147,6 +152,9 @@ def certify(result: Payload, returns: Returns, clusters: Mapping[int, Sequence[s
         Training returns of the symbols of `result["weights"]`.
     clusters : mapping of int to sequence of str
         Of the selection.
+    params : payload, optional
+        `params` of the intent, `periods_per_year` included; given, the certificate must have been
+        made with them.
 
     Returns
     -------
@@ -159,6 +167,7 @@ def certify(result: Payload, returns: Returns, clusters: Mapping[int, Sequence[s
     case = _case(result, returns, clusters, told)
     kind, profile = cast("str", told["kind"]), cast("Payload", result["actual"])["risk_profile"]
     checks = [
+        *([] if params is None else [_as_declared(case, params, cast("Payload", result["caps"]))]),
         *_feasible(case),
         *_KINDS[kind](case, cast("str", profile)),
     ]
@@ -200,6 +209,32 @@ def _case(
         parameters,
         OPTIMAL.get(engine, OPTIMAL_ELSEWHERE),
     )
+
+
+def _as_declared(case: Case, params: Payload, caps: Payload) -> Check:
+    """Check that the parameters of the certificate are those that the intent declares."""
+    regime, periods = cast("str", caps["regime"]), cast("int", params["periods_per_year"])
+    views = cast("dict[str, float]", params["black_litterman"])
+    declared = {
+        **params,
+        **views,
+        "risk_free_rate": cast("float", params["risk_free_rate"]) / periods,
+        "covariance": params["covariance_estimator"],
+        "mean": params["mean_estimator"],
+        "half_life_rows": cast("float", params["half_life_years"]) * periods,
+        "lift": cast("dict[str, float]", params["shrinkage_lifts"])[regime],
+        "view_return": views[regime] / periods,
+        "aggressive_share": cast("dict[str, float]", params["barbell_shares"])[regime],
+        "aggressive_clusters_max": params["barbell_leaders_max"],
+    }
+    differ = 0
+    for name, value in case.parameters.items():
+        if name == "beta_limit":
+            differ += value not in cast("list[float]", params["beta_limits"])
+        elif name != "aggressive_share" or caps["rule"] != "cash":
+            # Where cash is kept the share is one of what is invested.
+            differ += value != declared[name]
+    return Check("parameters", float(differ), 0.0)
 
 
 def _feasible(case: Case) -> Checks:

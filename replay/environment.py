@@ -186,7 +186,9 @@ def _processor() -> str:
 
 def _threadpools() -> tuple[tuple[str, ...], dict[str, int]]:
     """Return the BLAS builds with their thread counts, as loaded now."""
-    import numpy as np  # noqa: PLC0415, F401 - loads its BLAS
+    # Each brings its BLAS; loaded here, the list does not depend on what ran before.
+    import numpy as np  # noqa: PLC0415, F401
+    import scipy.linalg  # noqa: PLC0415, F401
 
     pools = sorted({(_blas(pool), int(pool["num_threads"])) for pool in _loaded_blas()})
     return tuple(name for name, _ in pools), dict(pools)

@@ -108,7 +108,10 @@ def status(settings: Settings, output: Output) -> int:
 def _status_code(data: dict[str, object]) -> int:
     if not data["ok"]:
         return 3
-    return 1 if data["open_intents"] else 0
+    runs = data["runs"]
+    assert isinstance(runs, list)  # noqa: S101
+    dead = any(entry["status"] == "dead" for entry in runs)
+    return 1 if data["open_intents"] or dead else 0
 
 
 def _status_text(data: dict[str, object]) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pipeline.config import Cell
-    from pipeline.optimization.engines.base import Answer
     from pipeline.optimization.problem import Problem
     from pipeline.values import FloatArray
 
@@ -64,7 +63,7 @@ def _opinion(engine: str, problem: Problem, weights: FloatArray) -> Opinion:
     apart = float(np.abs(found - weights).max())
     gap = _objective_difference(problem, weights, found)
     agrees = apart <= WEIGHT_TOLERANCE or (gap is not None and abs(gap) <= OBJECTIVE_TOLERANCE)
-    known = "" if agrees else known_difference(engine, problem, answer)
+    known = "" if agrees else known_difference(engine, problem)
     return Opinion(engine, answer.status, apart, gap, None if known else agrees, known)
 
 
@@ -75,13 +74,11 @@ def _objective_difference(problem: Problem, one: FloatArray, other: FloatArray) 
     return theirs / ours - 1.0 if ours and theirs is not None else None
 
 
-def known_difference(engine: str, problem: Problem, answer: Answer) -> str:
+def known_difference(engine: str, problem: Problem) -> str:
     """Return why weights may differ although nobody is wrong, empty if there is no reason."""
     capped = bool(np.any(problem.limits.upper < problem.limits.total))
     if engine == "skfolio" and problem.risk_profile == "hrp" and capped:
         return "it keeps symbol caps inside the bisection, others by projection"
-    if answer.solved_as is not None:
-        return answer.reason
     return ""
 
 

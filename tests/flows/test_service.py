@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     MakePlace = Callable[[str], Workplace]
 
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = 240.0
 
 
 def ask(folder: Path, **changed: Any) -> Service:

@@ -190,6 +190,39 @@ def test_every_part_of_a_certificate_is_checked() -> None:
     assert "beta" in broken(altered(neutral, "certificate", "parameters", "beta_limit", to=0.01))
 
 
+@pytest.mark.parametrize("cell", OURS, ids=lambda cell: cell.label)
+def test_parameters_are_those_of_the_intent(cell: Cell) -> None:
+    """A certificate made with another parameter than the intent declares is found."""
+    market = rising(20, 8)
+    told = {
+        "benchmark_symbols": market[0].symbols[:5],
+        "beta_limits": (0.9, 9),
+        "risk_free_rate": 0.01,
+        "covariance_estimator": "regime",
+    }
+    for rule in ("relax", "cash"):
+        caps = {"symbol_cap": 0.1, "cluster_cap": 0.12, "rule": rule}
+        result = solved(cell, market, **caps, **told)
+        params = make_parameters(**caps, **told).model_dump(mode="json")  # type: ignore[arg-type]
+        params["periods_per_year"] = 252
+        assert certify(result, *market, params).broken == ()
+        for name in set(result["certificate"].get("parameters", {})) - {"aggressive_share"}:
+            other = copy.deepcopy(result["certificate"]["parameters"])
+            case = {**result, "certificate": {**result["certificate"], "parameters": other}}
+            assert certify(case, *market, params).confirmed
+            other[name] = _another(other[name])
+            assert "parameters" in {check.name for check in certify(case, *market, params).broken}
+
+
+def _another(value: Any) -> Any:
+    """Return another value that estimators and checks still understand."""
+    if isinstance(value, list):
+        return value[:-1]
+    if isinstance(value, str):
+        return "sample" if value != "sample" else "shrunk"
+    return value * 0.9 if isinstance(value, float) and value else value + 1
+
+
 def test_large_trees_are_grown_again() -> None:
     """Above 64 assets the record holds a digest; the verifier makes the tree itself."""
     for profile, size in (("hrp", 70), ("herc", 70), ("herc_cvar", 70), ("barbell", 140)):

@@ -169,10 +169,8 @@ def hrp(problem: Problem) -> Answer:
     symbols = list(problem.symbols)
     if len(symbols) == 1:
         return projected(problem, np.ones(1))
-    model = HRPOpt(
-        returns=pd.DataFrame(problem.scaled_returns, columns=symbols),
-        cov_matrix=pd.DataFrame(problem.prior.covariance, symbols, symbols),
-    )
+    # With returns given too it would estimate the covariance again and ignore this one.
+    model = HRPOpt(cov_matrix=pd.DataFrame(problem.prior.covariance, symbols, symbols))
     found = heard(lambda: model.optimize(linkage_method=HRP_LINKAGE)).value
     return projected(problem, np.array([found[symbol] for symbol in symbols], dtype=np.float64))
 

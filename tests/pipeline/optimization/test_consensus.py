@@ -131,7 +131,7 @@ def test_a_mistake_in_one_adapter_is_found_in_one_window(
 
 def test_an_engine_without_an_answer_has_no_opinion(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its reason is recorded, and the gate stays open."""
-    monkeypatch.setitem(skfolio.PROFILES, "min_variance", nothing)  # type: ignore[arg-type]
+    monkeypatch.setitem(skfolio.PROFILES, "min_variance", nothing)
     (found,) = solved("min_variance", consensus=("skfolio",)).consensus
     assert (found.status, found.agrees, found.reason) == ("failed", None, "gave up")
     check_agreement([found], "custom.min_variance")
