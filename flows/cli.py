@@ -331,6 +331,14 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
+def engines(as_json: Json = False) -> None:
+    """List which engine solves which risk profile, and how it treats the limits."""
+    from flows.commands import runs  # noqa: PLC0415
+
+    _call("engines", as_json, False, runs.show_engines)
+
+
+@app.command()
 def schema(
     name: Annotated[str, typer.Argument(help="manifest")],
     as_json: Json = False,

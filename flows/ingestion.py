@@ -38,7 +38,8 @@ def read_prices(resolved: Resolved, runner: Runner) -> dict[str, Bars]:
     """
     prices = {}
     for name, profile in resolved.sleeves.items():
-        check_cells((*profile.optimization.cells, *profile.optimization.fallback))
+        limits = profile.optimization
+        check_cells((*limits.cells, *limits.fallback), limits)
         prices[name] = runner.call(
             f"read {name}",
             lambda data=profile.data: read_bars(data, resolved.base),  # type: ignore[misc]

@@ -134,33 +134,43 @@ def _select(intent: Intent, evidence: Evidence) -> Payload:
 def _optimize(intent: Intent, evidence: Evidence) -> Payload:
     from pipeline.fingerprint import panel_digest  # noqa: PLC0415
     from pipeline.optimization.optimize import optimize  # noqa: PLC0415 - solvers
-    from pipeline.selection.synthesis import Selection  # noqa: PLC0415 - scipy
 
-    panel = _given(evidence.panel, intent, "rows of the snapshot")
     params, periods = _with_periods(intent.params)
-    limits = OptimizationParams.model_validate(params)
-    cell = _given(intent.cell, intent, "an engine and a risk profile")
-    if "selection" in evidence.results:
-        selection = Selection.from_payload(evidence.results["selection"])
-        symbols, clusters = selection.selected, selection.clusters
-        if cell.risk_profile == "market":
-            symbols, clusters = _with_benchmark(selection, limits.benchmark_symbols)
-    else:
-        # The sleeves of a meta-portfolio: all are held, each is its own cluster.
-        symbols = panel.symbols
-        clusters = {i + 1: (symbol,) for i, symbol in enumerate(symbols)}
-    chosen = panel.columns(symbols)
+    chosen, clusters = candidates(intent, evidence)
     solution = optimize(
         chosen.returns(),
-        {k: kept for k, v in clusters.items() if (kept := tuple(s for s in v if s in symbols))},
+        clusters,
         cast("RegimeName", evidence.results["regime"]["regime"]),
-        cell,
-        limits,
+        _given(intent.cell, intent, "an engine and a risk profile"),
+        OptimizationParams.model_validate(params),
         periods_per_year=periods,
         seed=intent.seed,
         quadrant=cast("str | None", evidence.results["regime"].get("quadrant")),
     )
     return {**solution.to_payload(), "as_of": intent.as_of, "slice_sha256": panel_digest(chosen)}
+
+
+def candidates(intent: Intent, evidence: Evidence) -> tuple[Panel, dict[int, tuple[str, ...]]]:
+    """Return the rows and clusters that an `optimize` decision weighs.
+
+    With them and the result `replay.certificate.certify` confirms the weights.
+    """
+    from pipeline.selection.synthesis import Selection  # noqa: PLC0415 - scipy
+
+    panel = _given(evidence.panel, intent, "rows of the snapshot")
+    cell = _given(intent.cell, intent, "an engine and a risk profile")
+    if "selection" in evidence.results:
+        selection = Selection.from_payload(evidence.results["selection"])
+        symbols, clusters = selection.selected, dict(selection.clusters)
+        if cell.risk_profile == "market":
+            declared = cast("Sequence[str]", intent.params["benchmark_symbols"])
+            symbols, clusters = _with_benchmark(selection, declared)
+    else:
+        # The sleeves of a meta-portfolio: all are held, each is its own cluster.
+        symbols = panel.symbols
+        clusters = {i + 1: (symbol,) for i, symbol in enumerate(symbols)}
+    held = {k: kept for k, v in clusters.items() if (kept := tuple(s for s in v if s in symbols))}
+    return panel.columns(symbols), held
 
 
 def _with_benchmark(

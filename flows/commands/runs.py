@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 from flows.commands.workspace import SETTINGS_FILE, create_workspace
@@ -249,6 +250,20 @@ def _value(document: Payload, key: str) -> str:
         value = value[part] if isinstance(value, dict) and part in value else None
     text = json.dumps(value)
     return text if len(text) <= 48 else f"{text[:45]}..."  # noqa: PLR2004 - a column
+
+
+def show_engines(output: Output) -> int:
+    """Print the capability table: engine, risk profile, how each limit is treated."""
+    from pipeline.optimization.engines.base import capability_table, installed  # noqa: PLC0415
+
+    entries = [
+        {**asdict(entry), "installed": installed(entry.engine)}
+        for entry in capability_table()
+        if not entry.refused
+    ]
+    header = ("engine", "risk_profile", "symbol_cap", "cluster_cap", "l2_penalty", "installed")
+    rows = [[entry[name] for name in header] for entry in entries]
+    return output.done(table(header, rows), entries)
 
 
 def show_schema(output: Output, name: str) -> int:

@@ -27,6 +27,7 @@ READING = [
     pytest.param(("config", "show", "--origin", "--set", "seed=5"), id="config show --origin"),
     pytest.param(("schema", "manifest"), id="schema"),
     pytest.param(("version",), id="version"),
+    pytest.param(("engines",), id="engines"),
     pytest.param(("ask",), id="ask"),
     pytest.param(("run", "--dry-run", "-p", "sp500"), id="run --dry-run"),
 ]

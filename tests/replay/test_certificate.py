@@ -14,15 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger import BlobStore, read_records
 from pipeline.config import Cell
 from pipeline.optimization.engines.base import capabilities
 from pipeline.optimization.optimize import optimize
+from pipeline.records import Intent
 from pipeline.values import Returns, frozen_array
+from pipeline.walk import candidates
 from replay.certificate import certify
+from replay.history import History
+from replay.reconstruct import Replayer
 from tests.pipeline.optimization.markets import make_market, make_parameters
 
 if TYPE_CHECKING:
     from pipeline.values import Payload
+    from tests.conftest import Workplace
 
 CELLS = [Cell(engine=entry.engine, risk_profile=entry.risk_profile) for entry in capabilities()]
 OURS = [cell for cell in CELLS if cell.engine == "custom"]
@@ -240,6 +246,22 @@ def test_views_without_reference_or_confidence_are_confirmed() -> None:
     told = {"confidence": 0.0}
     result = solved(cell, market, benchmark_symbols=("SPY",), black_litterman=told)
     assert confirmed(result, market)
+
+
+def test_every_decision_of_a_walk_is_confirmed(walked_once: Workplace) -> None:
+    """From the ledger and its blobs alone, as an auditor would: sleeves and meta-portfolio."""
+    root = walked_once.root
+    history = History(read_records(root / "ledger"), BlobStore(root / "blobs"))
+    replayer = Replayer(history, {})
+    ids = [id_ for id_ in history.decisions() if "/optimize/" in id_]
+    for id_ in ids:
+        record = history.decision(id_).intent
+        intent = Intent.from_payload(record.data)
+        panel, clusters = candidates(intent, replayer._evidence(intent, record)[0])
+        result, _ = history.result(id_)
+        found = certify(result, panel.returns(), clusters, intent.params)
+        assert found.confirmed, (id_, found.broken)
+    assert len(ids) > 40
 
 
 def test_without_a_certificate_nothing_is_confirmed() -> None:
