@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 from typer.testing import CliRunner
 
 from flows.cli import app
@@ -15,6 +16,11 @@ from flows.cli import app
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+# Two runs of the tests draw the same examples; `--hypothesis-profile random` looks for new ones.
+settings.register_profile("fixed", derandomize=True, database=None)
+settings.register_profile("random", derandomize=False)
+settings.load_profile("fixed")
 
 CELLS = [
     {"engine": "custom", "risk_profile": "min_variance"},

@@ -145,11 +145,19 @@ class _Monitor:
         return len(self.history) > 1 and self.history[-1] - self.history[-2] < TOLERANCE
 
 
+_SMALLEST = 1e-140
+_SHIFT = 800
+
+
 def _standardised(returns: FloatArray) -> list[float]:
     """Return the series with mean 0 and mean square 1."""
     values = np.ascontiguousarray(returns, dtype=np.float64).tolist()
     mean = math.fsum(values) / len(values)
     centred = [value - mean for value in values]
+    largest = max(map(abs, centred))
+    if 0.0 < largest < _SMALLEST:
+        # Their squares would vanish; a power of two changes no digit.
+        centred = [math.ldexp(value, _SHIFT) for value in centred]
     scale = math.sqrt(math.fsum(value * value for value in centred) / len(centred))
     if scale == 0.0:
         msg = "a series without variation has no two states"

@@ -226,6 +226,15 @@ def test_a_state_is_never_certain_to_stay() -> None:
     assert max(model.stay) < 1.0
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-237, 1e-150, 1e-8, 1.0])
+def test_size_of_the_moves_does_not_matter(size: float) -> None:
+    """Squares of tiny moves vanish in floating point; the model of the series does not."""
+    series = np.zeros(60)
+    series[-1] = size
+    model = fit_two_states(series, 0)
+    assert 0.0 < model.variances[0] <= model.variances[1] < math.inf
+
+
 @pytest.mark.property
 @settings(deadline=None, max_examples=60)
 @given(
