@@ -179,7 +179,7 @@ def log(
     step: Annotated[str | None, typer.Option(help="Only this step.")] = None,
     run_id: Annotated[str | None, typer.Option("--run", help="Only this run.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Only this record type.")] = None,
-    count: Annotated[int, typer.Option("-n", help="How many.")] = 20,
+    count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List the last records."""
@@ -259,8 +259,8 @@ def build(
 @app.command()
 def sql(
     statement: Annotated[str, typer.Argument(help="One SELECT; - reads standard input.")],
-    limit: Annotated[int, typer.Option(help="Most rows.")] = 1000,
-    seconds: Annotated[float, typer.Option(help="Most seconds.")] = 10.0,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 1000,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Most seconds.")] = 10.0,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: Json = False,
 ) -> None:

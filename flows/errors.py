@@ -73,6 +73,13 @@ class UnresolvedRunError(FlowError):
     exit_code = 75
 
 
+class BreachError(FlowError):
+    """The ledger does not verify; nothing is built on it."""
+
+    code = "E0408"
+    exit_code = 3
+
+
 def describe(error: Explained) -> str:
     """Return the four-part text of `error`."""
     parts = (("where", error.where), ("why", error.why), ("fix", error.fix))

@@ -59,6 +59,7 @@ def check_prices(bars: Bars, profile: RunProfile) -> None:
     prices = panel_of(bars, price_field(bars, profile.data))
     windows(len(prices.dates), profile.walk_forward)
     _refuse_constants(prices)
+    _refuse_foreign_names(prices)
     limits, count = profile.optimization, len(prices.symbols)
     if limits.infeasible_caps == "stop" and count * limits.symbol_caps.normal < 1.0:
         raise ConfigError(
@@ -81,6 +82,18 @@ def _refuse_constants(prices: Panel) -> None:
             where=f"{len(constant)} of {len(prices.symbols)} symbols, all {len(prices.dates)} days",
             why="a symbol without variance has no risk to weigh; its file was probably filled",
             fix="repair the prices, or leave the symbols out with data.source.symbols",
+        )
+
+
+def _refuse_foreign_names(prices: Panel) -> None:
+    """Refuse symbols that cannot be keys of a record."""
+    foreign = [symbol for symbol in prices.symbols if not symbol.isascii()]
+    if foreign:
+        raise DataError(
+            f"the name of a symbol is not ASCII: {foreign[0]!r}",
+            where=f"{len(foreign)} of {len(prices.symbols)} symbols",
+            why="symbols are keys of records, which keep to ASCII so that all readers sort alike",
+            fix="rename the symbol in the file, or leave it out with data.source.symbols",
         )
 
 

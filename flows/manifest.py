@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,7 @@ def read_manifest(path: Path) -> ManifestFile:
         If the file is missing, is not JSON, or has unknown keys or values of a wrong type.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes(), object_pairs_hook=_unique)
     except FileNotFoundError:
         raise ManifestError(
             f"no manifest: expected the file {path.name}, found none",
@@ -153,6 +154,13 @@ def resolve(
         For an unknown profile or key, a cycle of `extends`, or a value that does not validate.
     """
     chosen = name or manifest.default_profile or next(iter(manifest.profiles), "")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", chosen):
+        raise ManifestError(
+            f"not a name of a profile: {chosen!r}",
+            where=str(manifest.path),
+            why="the name is part of the ids of records: letters, digits, `.`, `_`, `-`",
+            fix="rename the profile, or add one under `profiles`",
+        )
     above = [
         Layer(f"environment ASSAY_{key}", _nested(key.lower().split("__"), text))
         for key, text in (overrides or {}).items()
@@ -168,6 +176,16 @@ def resolve(
     return Resolved(
         chosen, profile, sleeves or {_identifier(chosen): profile}, origin, manifest.path.parent
     )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Document:
+    """Return a JSON object; a key that stands twice has no meaning."""
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        twice = sorted({key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1})
+        message = f"the key {twice[0]!r} stands twice in one object"
+        raise ValueError(message)
+    return document
 
 
 def _identifier(name: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from dataclasses import dataclass, field
@@ -95,7 +96,19 @@ class Output:
             "warnings": self.warnings,
             "ledger": ledger,
         }
-        print(json.dumps(envelope, indent=2, ensure_ascii=False))  # noqa: T201
+        text = json.dumps(_finite(envelope), indent=2, ensure_ascii=False, allow_nan=False)
+        print(text)  # noqa: T201
+
+
+def _finite(value: object) -> object:
+    """Return JSON values with NaN and infinities as the texts that records use."""
+    if isinstance(value, dict):
+        return {key: _finite(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(member) for member in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 class Progress:

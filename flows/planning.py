@@ -87,9 +87,12 @@ class WindowPlan:
         The sleeve.
     window : Window
         Row indices of the window.
+    asked : str, optional
+        Date that the health of the prices is judged on, where it is later than their last day.
     """
 
-    def __init__(self, track: Track, window: Window) -> None:
+    def __init__(self, track: Track, window: Window, asked: str | None = None) -> None:
+        self.asked = asked
         self.track = track
         self.window = window
         self.planned: list[Planned] = []
@@ -206,7 +209,7 @@ class WindowPlan:
         intent = Intent(
             step=step,
             sleeve=self.track.name,
-            as_of=self.as_of,
+            as_of=self.asked or self.as_of if step == "assess" else self.as_of,
             window=self.payload,
             cell=cell,
             params=params,

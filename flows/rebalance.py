@@ -16,6 +16,7 @@ from flows.batch import Results, decide_batch
 from flows.errors import UsageError
 from flows.ingestion import ingest
 from flows.planning import WindowPlan
+from flows.settings import now
 from ledger import read_records
 from pipeline.simulation.walk_forward import Window
 from pipeline.values import iso
@@ -81,11 +82,14 @@ def decide_date(
     UsageError
         If the date leaves too few rows, or a meta-portfolio is to be rebalanced.
     """
+    # A live book is judged on today, research on the last day of its prices.
+    live = session.resolved.profile.mode == "live"
+    asked = as_of or (now().date().isoformat() if live else None)
     results = Results()
     for number, (name, profile) in enumerate(session.resolved.sleeves.items()):
         track = ingest(session, results, name, profile, prices[name])
         window = window_on(track.panel, profile.walk_forward, kind, as_of)
-        plan = WindowPlan(track, window)
+        plan = WindowPlan(track, window, asked)
         if kind == "rebalance":
             _carry(session, results, track, plan)
         plan.assets(UNTIL[kind])

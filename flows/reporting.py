@@ -28,11 +28,14 @@ class Written:
         Digest of its bytes; the same head gives the same digest.
     size : int
         Bytes.
+    verified : bool
+        Whether the ledger verified; the page says so too.
     """
 
     path: Path
     sha256: str
     size: int
+    verified: bool
 
 
 def write_report(settings: Settings, *, run_id: str | None, out: Path | None) -> Written:
@@ -67,7 +70,7 @@ def write_report(settings: Settings, *, run_id: str | None, out: Path | None) ->
     path = out or workspace.reports / _name(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    return Written(path, hashlib.sha256(content).hexdigest(), len(content))
+    return Written(path, hashlib.sha256(content).hexdigest(), len(content), found.ok)
 
 
 def _verdicts(found: Report) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from flows.backtest import backtest
@@ -95,6 +96,7 @@ def execute(
             why=f"stages are {', '.join(KINDS)}",
             fix="name one of them",
         )
+    _check_date(kind, as_of)
     if kind == "rebalance" and resolved.profile.sleeves:
         raise UsageError(
             "a meta-portfolio cannot be rebalanced on one date",
@@ -126,3 +128,26 @@ def execute(
             if id_.startswith(f"{recorder.run_id}/")
         },
     )
+
+
+def _check_date(kind: str, as_of: str | None) -> None:
+    """Refuse a decision date that is none, or that the kind of run has no use for."""
+    if as_of is None:
+        return
+    if kind == "backtest":
+        raise UsageError(
+            "a backtest has no decision date",
+            where=f"--as-of {as_of}",
+            why="it walks through all dates of its prices",
+            fix="cut the prices with --set data.source.last_date=YYYY-MM-DD, or name a stage: "
+            "`assay run rebalance --as-of YYYY-MM-DD`",
+        )
+    try:
+        date.fromisoformat(as_of)
+    except ValueError as error:
+        raise UsageError(
+            f"not a date: {as_of!r}",
+            where="--as-of",
+            why=str(error),
+            fix="write it as YYYY-MM-DD",
+        ) from error

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from flows.errors import DirtyTreeError, Explained, WorkspaceError
+from flows.errors import BreachError, DirtyTreeError, Explained, WorkspaceError
 from flows.recorder import Recorder
 from flows.settings import now
-from ledger import LedgerError, Log, SigningKey, dumps, sha256
+from ledger import LedgerError, Log, SigningKey, dumps, sha256, verify
 from replay.environment import capture
 
 if TYPE_CHECKING:
@@ -69,7 +69,29 @@ def open_ledger(workspace: Workspace) -> tuple[Log, SigningKey]:
             fix="run `assay init` in the folder above",
         )
     key = SigningKey.load(workspace.keys / KEY_FILE)
+    refuse_altered(workspace, key)
     return Log.open(workspace.ledger, clock=now, wait_seconds=LOCK_WAIT_SECONDS), key
+
+
+def refuse_altered(workspace: Workspace, key: SigningKey) -> None:
+    """Refuse to build on, or sign, a ledger that does not verify; a torn tail is recovered.
+
+    Raises
+    ------
+    BreachError
+        With the first finding.
+    """
+    found = verify(workspace.ledger, level="fast", keys=(key.verify_key,))
+    worst = [finding for finding in found.findings if finding.kind != "torn"]
+    if worst:
+        place = "" if worst[0].seq is None else f", record {worst[0].seq}"
+        raise BreachError(
+            f"the ledger does not verify: {worst[0].kind}, {worst[0].message}",
+            where=f"{workspace.ledger}{place}",
+            why="a new record or checkpoint would vouch for what was altered",
+            fix="run `assay verify` for all findings; restore the ledger from a copy that agrees "
+            "with a checkpoint",
+        )
 
 
 @contextmanager

@@ -61,6 +61,10 @@ class Signer:
         for old in sorted(known, key=lambda each: each.size):
             self._reach(old, size)
         if known and known[0].size == size and known[0].note:
+            kept = self._newest()
+            if kept is None or kept.size < size:
+                # The files were lost; the memory beside the key has the note.
+                checkpoints.publish(self._root, known[0])
             return known[0]
         tree.extend(self._root, self._frontier, size)
         root = Digest(self._frontier.root().hex())

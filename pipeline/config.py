@@ -259,7 +259,7 @@ class AdaptiveParams(Section):
 class OptimizationParams(Section):
     """What is solved and within which limits."""
 
-    cells: tuple[Cell, ...] = (Cell(),)
+    cells: Annotated[tuple[Cell, ...], Field(min_length=1)] = (Cell(),)
     """Every engine and risk profile to solve in each window."""
     symbol_caps: CapParams = CapParams()
     """Most that one symbol may weigh."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
+import numpy as np
+
 from pipeline.config import (
     DataParams,
     MetaParams,
@@ -105,7 +107,8 @@ def _assess(intent: Intent, evidence: Evidence) -> Payload:
 
     params = DataParams.model_validate(intent.params)
     panel = _given(evidence.panel, intent, "rows of the snapshot")
-    return assess(panel, panel.dates[-1], open_calendar(params.calendar), params).to_payload()
+    day = np.datetime64(_given(intent.as_of, intent, "a decision date"), "D")
+    return assess(panel, day, open_calendar(params.calendar), params).to_payload()
 
 
 def _detect(intent: Intent, evidence: Evidence) -> Payload:

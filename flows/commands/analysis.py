@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flows.settings import Settings
 
 FINDINGS = 1
+INTEGRITY = 3
 
 
 def build(settings: Settings, output: Output, *, rebuild: bool) -> int:
@@ -106,4 +107,6 @@ def report(settings: Settings, output: Output, *, run_id: str | None, out: Path 
     written = write_report(settings, run_id=run_id, out=out)
     data = {"path": str(written.path), "sha256": written.sha256, "bytes": written.size}
     text = f"{written.path}\nsha256 {written.sha256}, {written.size:,} bytes"
-    return output.done(text, data)
+    if not written.verified:
+        output.warnings.append("the ledger does not verify; the report says FAIL: `assay verify`")
+    return output.done(text, data, code=0 if written.verified else INTEGRITY)

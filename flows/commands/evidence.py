@@ -31,9 +31,13 @@ def verify_workspace(settings: Settings, output: Output, *, fast: bool, with_blo
         level="fast" if fast else "strict",
         keys=(VerifyKey.load(public),) if public.exists() else (),
     )
-    data = report.to_payload()
+    data = {**report.to_payload(), "blobs_checked": with_blobs}
+    blobs = "every blob that a record names was checked" if with_blobs else "not checked: --blobs"
     return output.done(
-        report.to_text(), data, code=0 if report.ok else INTEGRITY, head=(report.head, report.count)
+        f"{report.to_text()}\n  blobs       {blobs}",
+        data,
+        code=0 if report.ok else INTEGRITY,
+        head=(report.head, report.count),
     )
 
 

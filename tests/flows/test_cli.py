@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows import cli
+from flows.output import _finite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +117,53 @@ def test_status_of_an_altered_ledger_exits_3(walked: Workplace) -> None:
     called = walked.assay("status")
     assert called.code == 3
     assert "FAIL" in called.out
+
+
+def test_nothing_is_built_on_an_altered_ledger(walked: Workplace) -> None:
+    """Exit 3 for a run, a checkpoint and a replay; not one byte is appended or signed."""
+    path = walked.root / "ledger" / "audit.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"AAPL", b"AAPX", 1))
+    before, signed = path.read_bytes(), (walked.root / "ledger" / "checkpoint").read_bytes()
+    run = ("run", "ingestion", "-m", "manifest.json", "-p", "factors")
+    for arguments in (run, ("checkpoint",), ("replay", "--last"), ("build",)):
+        called = walked.assay(*arguments)
+        assert called.code == 3, called.err
+    assert path.read_bytes() == before
+    assert (walked.root / "ledger" / "checkpoint").read_bytes() == signed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(("run", "--as-of", "2020-03-02"), "no decision date", id="backtest"),
+        pytest.param(("run", "selection", "--as-of", "2020-13-01"), "not a date", id="month 13"),
+        pytest.param(("run", "selection", "--as-of", "yesterday"), "not a date", id="word"),
+    ],
+)
+def test_wrong_dates_are_refused(
+    walked_once: Workplace, arguments: tuple[str, ...], expected: str
+) -> None:
+    """A date that cannot be used is no reason to use another."""
+    called = walked_once.assay(*arguments, "-m", "manifest.json", "-p", "stocks")
+    assert called.code == 2
+    assert expected in called.err
+
+
+def test_date_after_the_last_bar_closes_the_gate(workplace: Workplace) -> None:
+    """A feed that ended is stale on the date that was asked for, and the record names that date."""
+    arguments = ("rebalance", "-m", "manifest.json", "-p", "stocks", "--as-of", "2020-09-01", "-q")
+    called = workplace.assay("run", *arguments)
+    assert called.code == 5
+    assert "stale" in called.err
+    assessed = next(r for r in workplace.records if r["step"] == "assess")
+    assert assessed["data"]["as_of"] == "2020-09-01"
+
+
+def test_numbers_that_json_lacks_are_texts() -> None:
+    """NaN and infinities are written as records write them."""
+    assert json.loads(json.dumps(_finite({"a": [float("nan"), float("-inf"), 1.5]}))) == {
+        "a": ["NaN", "-Infinity", 1.5]
+    }
 
 
 def test_doctor_names_what_to_fix(workplace: Workplace) -> None:

@@ -140,6 +140,10 @@ def test_circle_of_extends_is_refused(tmp_path: Path) -> None:
         pytest.param(None, "no manifest", id="missing"),
         pytest.param(b"", "not JSON", id="empty"),
         pytest.param(b"[]", "expected a JSON object", id="list"),
+        pytest.param(b'{"version": 1, "version": 1}', "stands twice", id="key twice"),
+        pytest.param(
+            b'{"profiles": {"a": {"optimization": {"cells": []}}}}', "cells", id="no cell"
+        ),
         pytest.param(b"{}", "profiles", id="no profiles"),
         pytest.param(b'{"profiles": {"a": {}}, "version": 2}', "version", id="other version"),
     ],
