@@ -6,7 +6,7 @@ PYTHON ?= $(shell for v in python3.13 python3.12 python3.11 python3 python; do \
 UV := .venv/bin/uv
 READY := .venv/.ready
 
-.PHONY: help dev demo test slow lint types docs bench clean
+.PHONY: help dev demo test cover slow lint types docs bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ demo: $(READY)  ## run the main job on real prices and write a report
 	@.venv/bin/assay demo
 
 test: $(READY) lint types  ## pass lint, types and every test
-	@.venv/bin/python -m pytest -q -m "not slow" --cov --cov-report=term:skip-covered
+	@.venv/bin/python -m pytest -q -m "not slow"
 	@.venv/bin/python -m pytest -q -m slow
+
+cover: $(READY)  ## line and branch coverage of the quick tests, at least 95 %
+	@.venv/bin/python -m pytest -q -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 slow: $(READY)  ## only the tests that take longer than ten seconds
 	@.venv/bin/python -m pytest -q -m slow
