@@ -230,6 +230,7 @@ def test_interrupted_computation_leaves_no_open_intent(
 
         return decide(*_arguments)  # type: ignore[arg-type]
 
+    monkeypatch.chdir(workplace.folder)  # where the file with the trace goes
     monkeypatch.setattr("flows.batch.decide", failing)
     called = workplace.assay("run", "-m", "manifest.json", "-p", "factors", "-q")
     assert called.code == 70
