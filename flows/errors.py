@@ -66,13 +66,6 @@ class PackageShadowedError(FlowError):
     code = "E0405"
 
 
-class UnresolvedRunError(FlowError):
-    """A run cannot go on because of what an earlier one left behind."""
-
-    code = "E0406"
-    exit_code = 75
-
-
 class BreachError(FlowError):
     """The ledger does not verify; nothing is built on it."""
 
