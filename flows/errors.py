@@ -73,6 +73,20 @@ class BreachError(FlowError):
     exit_code = 3
 
 
+class StoppedError(FlowError):
+    """Somebody stopped the command."""
+
+    code = "E0406"
+    exit_code = 130
+
+
+class DefectError(FlowError):
+    """A defect of assay."""
+
+    code = "E0430"
+    exit_code = 70
+
+
 def describe(error: Explained) -> str:
     """Return the four-part text of `error`."""
     parts = (("where", error.where), ("why", error.why), ("fix", error.fix))

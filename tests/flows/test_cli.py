@@ -206,6 +206,28 @@ def test_older_name_of_replay_calls_replay(monkeypatch: pytest.MonkeyPatch) -> N
     """`replay_backtest` is `assay replay`."""
     monkeypatch.setattr("sys.argv", ["replay_backtest", "--last"])
     seen: list[list[str]] = []
-    monkeypatch.setattr(cli, "app", lambda: seen.append(__import__("sys").argv))
-    cli.replay_main()
-    assert seen == [["replay_backtest", "replay", "--last"]]
+    monkeypatch.setattr(cli, "run_app", seen.append)
+    with pytest.raises(SystemExit):
+        cli.replay_main()
+    assert seen == [["replay", "--last"]]
+
+
+def test_wrong_use_is_an_error_like_every_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the parser of arguments refuses has four parts, and with `--json` is an object."""
+    assert cli.run_app(["ask", "--json", "first"]) == 2
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["data"]["error"]["fix"] == "see `assay ask --help`"
+    assert shown.err.startswith("error[E0403]: Invalid value")
+
+
+def test_an_interrupt_is_said_in_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C ends with 130 and one object, so that a wrapper never parses nothing."""
+
+    def stop(_output: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flows.commands.workspace.show_version", stop)
+    assert cli.run_app(["version", "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["data"]["error"]["code"] == "E0406"

@@ -1,0 +1,47 @@
+"""Commands that keep running: scheduled flows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.invocation import Manifest, Profile, call, settings
+
+commands = typer.Typer()
+flow_app = typer.Typer(help="Run scheduled flows with Prefect.", no_args_is_help=True)
+commands.add_typer(flow_app, name="flow")
+
+
+@flow_app.command("serve")
+def flow_serve(
+    manifest: Manifest = None,
+    profile: Profile = None,
+    stage: Annotated[
+        str, typer.Option(help="What runs: rebalance, backtest or a stage.")
+    ] = "rebalance",
+    cron: Annotated[str | None, typer.Option(help="When, as a cron line in UTC.")] = None,
+    every_seconds: Annotated[int | None, typer.Option(help="Or every so many seconds.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port of the local Prefect server; 4200 or a free one if absent."),
+    ] = None,
+) -> None:
+    """Start a local Prefect server with its user interface and a scheduled deployment."""
+    from flows.commands import service  # noqa: PLC0415
+
+    call(
+        "flow",
+        False,
+        False,
+        lambda out: service.serve(
+            settings(),
+            out,
+            manifest=manifest,
+            profile=profile,
+            stage=stage,
+            cron=cron,
+            every_seconds=every_seconds,
+            port=port,
+        ),
+    )
