@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from flows.errors import BreachError, DirtyTreeError, Explained, WorkspaceError
 from flows.recorder import Recorder
-from flows.settings import now
+from flows.settings import KEY_FILE, now
 from ledger import LedgerError, Log, SigningKey, dumps, sha256, verify
 from replay.environment import capture
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pipeline.values import Payload
 
 LOCK_WAIT_SECONDS = 10.0
-KEY_FILE = "log.key"
 
 
 @dataclass(slots=True)

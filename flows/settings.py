@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.errors import WorkspaceError
+from flows.errors import BreachError, WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "ASSAY_"
 FOLDER = ".assay"
+KEY_FILE = "log.key"
 
 QUIET_CHILDREN = {
     # An audit tool does not phone home, and neither do the tools that it starts.
@@ -106,15 +107,30 @@ class Settings:
         ------
         WorkspaceError
             If there is none.
+        BreachError
+            If its ledger was signed once and is not there.
         """
         for folder in (self.cwd, *self.cwd.parents):
             if (folder / FOLDER).is_dir():
-                return Workspace(folder / FOLDER)
+                workspace = Workspace(folder / FOLDER)
+                _refuse_lost_ledger(workspace)
+                return workspace
         raise WorkspaceError(
             f"no workspace: expected a folder {FOLDER} here or above, found none",
             where=str(self.cwd),
             why="runs, ledger and reports live in a workspace, found upward like .git",
             fix="run `assay init` here, or name its folder with `assay -C DIR`",
+        )
+
+
+def _refuse_lost_ledger(workspace: Workspace) -> None:
+    signed = workspace.keys / f"{KEY_FILE}.signed"
+    if signed.exists() and not workspace.ledger.is_dir():
+        raise BreachError(
+            f"the ledger is gone: expected the folder {workspace.ledger.name}, found none",
+            where=str(workspace.root),
+            why=f"its key signed a checkpoint of it: {signed}",
+            fix="restore the folder from a copy, then run `assay verify`",
         )
 
 

@@ -99,6 +99,24 @@ class Signer:
                 )
 
 
+def refuse_second_ledger(root: Path, key: SigningKey) -> None:
+    """Refuse to begin a ledger with a key that signed one before.
+
+    Raises
+    ------
+    InconsistentCheckpointError
+        If the memory beside the key's file has a checkpoint.
+    """
+    signed = _recall(key)
+    if signed is not None:
+        raise checkpoints.InconsistentCheckpointError(
+            what=f"refused to begin a ledger: its key signed {signed.size} records, found none",
+            where=str(root),
+            why="a key signs one history; a new one under the same key is a fork",
+            fix="restore the ledger from a copy; for another ledger make another key",
+        )
+
+
 def _recall(key: SigningKey) -> Checkpoint | None:
     """Return what `key` signed last, by the memory beside its file."""
     path = _memory(key)

@@ -165,6 +165,14 @@ class SelectionParams(Section):
     """How far correlations are shrunk towards the identity before clustering."""
     top_per_cluster: Annotated[int, Field(ge=1)] = 3
     """Symbols taken from each cluster, best score first."""
+    top_rule: Literal["fixed", "dispersion"] = "fixed"
+    """`dispersion` takes more symbols from clusters whose members differ more."""
+    top_exponent: NonNegative = 0.5
+    """For `dispersion`: power of a cluster's dispersion over the median one."""
+    top_cluster_max: Annotated[int, Field(ge=1)] = 6
+    """For `dispersion`: most symbols of one cluster."""
+    top_total_max: Annotated[int, Field(ge=1)] = 25
+    """For `dispersion`: most symbols of all clusters together."""
     minimum_selected: Annotated[int, Field(ge=1)] = 2
     """Fewer than this many survivors and the vetoes other than health are relaxed, recorded."""
 
@@ -256,6 +264,82 @@ class AdaptiveParams(Section):
         return chosen
 
 
+class RidgeParams(Section):
+    """What `l2_penalty` is multiplied by: by the quadrant where one is known, else by regime."""
+
+    quiet: NonNegative = 1.0
+    """While the regime is quiet."""
+    normal: NonNegative = 1.0
+    """While the regime is normal."""
+    turbulent: NonNegative = 1.0
+    """While the regime is turbulent."""
+    crisis: NonNegative = 1.0
+    """While the regime or the quadrant is crisis."""
+    expansion: NonNegative = 1.0
+    """In the quadrant of growth without stress."""
+    inflationary_trend: NonNegative = 1.0
+    """In the quadrant of growth with stress."""
+    stagnation: NonNegative = 1.0
+    """In the quadrant without growth and without stress."""
+
+    def of(self, regime: RegimeName, quadrant: str | None) -> float:
+        """Return the factor of `quadrant`, or of `regime` where there is no quadrant.
+
+        Raises
+        ------
+        KeyError
+            If there is no quadrant of this name.
+        """
+        return float(dict(self)[quadrant or regime])
+
+
+class TradingParams(Section):
+    """What a decision knows of the book it changes: turnover and the costs of trading."""
+
+    turnover_penalty: NonNegative = 0.0
+    """Penalty on each unit of traded weight, in units of the mean variance."""
+    turnover_limit: Positive | None = None
+    """Most one-way turnover of a decision (half the traded weight, cash included); `null` is no
+    limit. The first purchase of an empty book is not limited."""
+    infeasible_turnover: Literal["stop", "relax"] = "stop"
+    """A limit that no allowed weights keep: stop, or take the least turnover that they need."""
+    linear_bps: NonNegative = 0.0
+    """Cost in basis points of traded value."""
+    linear_bps_of: dict[str, NonNegative] = {}
+    """The same for single symbols."""
+    impact_coefficient: NonNegative = 0.0
+    """Square-root law: cost per traded value is this times the daily volatility times the root of
+    traded value over daily volume."""
+    daily_volume: Positive | None = None
+    """Traded value of a symbol on an average day, in multiples of NAV; needed for the impact."""
+    daily_volume_of: dict[str, Positive] = {}
+    """The same for single symbols."""
+    holding_days: Days | None = None
+    """Rows over which a cost is spread; `null` takes `walk_forward.step_days`."""
+    risk_aversion: Positive = 2.0
+    """Return per unit of variance that weighs a cost against a variance."""
+
+    @property
+    def used(self) -> bool:
+        """Whether a decision depends on what is held."""
+        return self.turnover_limit is not None or self.priced
+
+    @property
+    def priced(self) -> bool:
+        """Whether trading has a price in the objective."""
+        return bool(self.turnover_penalty) or self.linear or self.rooted
+
+    @property
+    def linear(self) -> bool:
+        """Whether there are costs in proportion to traded value."""
+        return self.linear_bps > 0.0 or any(bps > 0.0 for bps in self.linear_bps_of.values())
+
+    @property
+    def rooted(self) -> bool:
+        """Whether there are costs by the square-root law."""
+        return self.impact_coefficient > 0.0
+
+
 class OptimizationParams(Section):
     """What is solved and within which limits."""
 
@@ -304,6 +388,48 @@ class OptimizationParams(Section):
     """How far `regime` goes from the intensity of Ledoit and Wolf to the most, by regime."""
     warmup_rows: Days = 30
     """Fewer rows of returns and nothing is optimised."""
+    l2_multipliers: RidgeParams = RidgeParams()
+    """What `l2_penalty` is multiplied by, by quadrant or regime."""
+    sectors: dict[str, str] = {}
+    """Symbol -> its sector."""
+    sector_caps: CapParams | None = None
+    """Most that one sector may weigh; `null` is no cap. Every symbol then needs a sector."""
+    asset_classes: dict[str, str] = {}
+    """Symbol -> its asset class."""
+    asset_class_caps: CapParams | None = None
+    """Most that one asset class may weigh; `null` is no cap."""
+    symbol_floors: dict[str, Fraction] = {}
+    """Least that a symbol weighs in windows that select it."""
+    gross_limits: CapParams = CapParams(quiet=1.0, normal=1.0, turbulent=1.0, crisis=1.0)
+    """Most that is invested; what is left stays in cash."""
+    short_symbols: tuple[str, ...] = ()
+    """Streams of inverted returns: their weight counts against the net exposure."""
+    net_limits: tuple[float, float] | None = None
+    """Least and most net exposure: weights less twice those of `short_symbols`."""
+    trading: TradingParams = TradingParams()
+    """Turnover and costs of trading from what is held."""
+
+    @property
+    def sided(self) -> bool:
+        """Whether there are limits beyond the caps of symbols and clusters."""
+        caps = self.sector_caps or self.asset_class_caps
+        return bool(caps or self.symbol_floors) or self.net_limits is not None
+
+    @model_validator(mode="after")
+    def _net_limits_are_ordered(self) -> OptimizationParams:
+        if self.net_limits is not None and self.net_limits[0] > self.net_limits[1]:
+            msg = f"net_limits are {list(self.net_limits)}; the least must not exceed the most"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _cells_differ(self) -> OptimizationParams:
+        labels = [cell.label for cell in self.cells]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            msg = f"cells named twice: {', '.join(twice)}; each is decided and recorded once"
+            raise ValueError(msg)
+        return self
 
 
 class SimulationParams(Section):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.errors import FlowError
+from flows.settings import KEY_FILE
 from ledger import LedgerError, SigningKey, verify
 from replay.environment import CHECKOUT, capture
 from replay.errors import EnvironmentUnknownError
@@ -108,8 +109,6 @@ def _workspace_checks(settings: Settings) -> Iterator[Check]:
 
 
 def _key_check(workspace: Workspace) -> Check:
-    from flows.session import KEY_FILE  # noqa: PLC0415 - imports replay
-
     try:
         key = SigningKey.load(workspace.keys / KEY_FILE)
     except LedgerError as error:

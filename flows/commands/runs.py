@@ -91,12 +91,23 @@ def run(
     if dry_run:
         text = f"would run {stage} of profile {resolved.name}, manifest {resolved.sha256}"
         return output.done(text, {"stage": stage, "manifest": resolved.to_payload()})
+    _name_bundled_prices(output, resolved)
     started = time.monotonic()
     summary = run_with(settings, output, resolved, stage=stage, as_of=as_of, runner=runner)
     seconds = time.monotonic() - started
     text = f"{summary_text(summary)}\n\n{_closing(summary, seconds)}"
     head = (summary.head, summary.checkpoint.size)
     return output.done(text, {**summary_data(summary), "seconds": round(seconds, 3)}, head=head)
+
+
+def _name_bundled_prices(output: Output, resolved: Resolved) -> None:
+    """Warn when nobody said where the prices come from: a sample must not pass for a source."""
+    layers = {layer for key, layer in resolved.origin.items() if key.startswith("data.source.")}
+    if layers == {"default"} and not resolved.profile.sleeves and resolved.base != BUNDLED.parent:
+        output.warnings.append(
+            f"the manifest names no `data.source`: the bundled sample "
+            f"{resolved.profile.data.source.dataset!r} is used"
+        )
 
 
 def run_with(
@@ -216,7 +227,7 @@ def demo(settings: Settings, output: Output, folder: str | None, runner: str) ->
 
     target = (settings.cwd / (folder or DEMO_FOLDER)).resolve()
     target.mkdir(parents=True, exist_ok=True)
-    if not (target / FOLDER / "ledger" / "lock").exists():
+    if not (target / FOLDER / "ledger" / "checkpoint").exists():
         create_workspace(target, "assay.local/demo")
     inside = Settings(cwd=target, overrides=settings.overrides, actor=settings.actor)
     resolved = resolve_profile(inside, None, "demo")

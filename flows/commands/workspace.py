@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flows.errors import WorkspaceError
-from flows.settings import FOLDER, Workspace, now
+from flows.settings import FOLDER, KEY_FILE, Workspace, now
 from ledger import Log, SigningKey, read_records, verify
 
 if TYPE_CHECKING:
@@ -25,26 +25,32 @@ def create_workspace(folder: Path, origin: str) -> Workspace:
     WorkspaceError
         If there is one already.
     """
-    from flows.session import KEY_FILE  # noqa: PLC0415 - imports replay
-
     workspace = Workspace(folder / FOLDER)
-    if (workspace.ledger / "lock").exists():
+    begun = (workspace.ledger / "audit.jsonl").exists()
+    if begun and (workspace.keys / f"{KEY_FILE}.signed").exists():
         raise WorkspaceError(
             "there is a workspace already",
             where=str(workspace.root),
             why="a ledger is never overwritten",
             fix="use it, or choose another folder with `assay -C DIR init`",
         )
-    for path in (workspace.ledger, workspace.blobs, workspace.runs, workspace.reports):
-        path.mkdir(parents=True, exist_ok=True)
+    workspace.root.mkdir(parents=True, exist_ok=True)
     workspace.keys.mkdir(mode=0o700, exist_ok=True)
     key_path = workspace.keys / KEY_FILE
-    key = SigningKey.load(key_path) if key_path.exists() else SigningKey.generate(origin)
     if not key_path.exists():
-        key.save(key_path)
+        SigningKey.generate(origin).save(key_path)
+    # Loaded from its file, the key remembers beside it what it signs.
+    key = SigningKey.load(key_path)
     key.verify_key.save(workspace.keys / "log.pub")
     (workspace.root / ".gitignore").write_text("*\n", encoding="utf-8")
-    Log.create(workspace.ledger, origin=origin, key=key, clock=now).close()
+    if begun:
+        # An `init` that was stopped before its first checkpoint.
+        with Log.open(workspace.ledger, clock=now) as log:
+            log.checkpoint(key)
+    else:
+        Log.create(workspace.ledger, origin=key.name, key=key, clock=now).close()
+    for path in (workspace.blobs, workspace.runs, workspace.reports):
+        path.mkdir(exist_ok=True)
     return workspace
 
 
@@ -130,7 +136,8 @@ def _status_text(data: dict[str, object]) -> str:
     runs = data["runs"]
     assert isinstance(runs, list)  # noqa: S101
     lines.append("last runs")
-    lines += [f"  {r['run_id']:<40} {r['kind']:<12} {r['status']}" for r in runs] or ["  none"]
+    nothing = "  none" if data["ok"] else "  not read: the ledger does not verify"
+    lines += [f"  {r['run_id']:<40} {r['kind']:<12} {r['status']}" for r in runs] or [nothing]
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -207,3 +208,40 @@ def refused(place: Workplace, document: object, code: int, expected: str) -> Non
     assert re.search(expected, called.err), called.err
     assert place.lines == before
     assert list((place.root / "runs").glob("*")) == []
+
+
+def test_cell_named_twice_is_refused_before_anything_runs(workplace: Workplace) -> None:
+    """One cell has one decision in each window, so it stands in the manifest once."""
+    document = manifest()
+    document["profiles"]["mine"]["optimization"] = {"cells": [{}, {}]}
+    refused(workplace, document, 2, "cells named twice: custom.equal_weight")
+
+
+def test_sample_prices_that_nobody_asked_for_are_named(workplace: Workplace) -> None:
+    """A manifest without a source runs on the bundled sample, and says so."""
+    name = workplace.write("m.json", {"version": 1, "profiles": {"mine": {}}})
+    called = workplace.assay("run", "ingestion", "-m", name, "-p", "mine", "--as-of", "2020-06-30")
+    assert called.code == 0, called.err
+    assert "warning: the manifest names no `data.source`" in called.err
+
+
+@pytest.mark.parametrize("command", ["verify", "status", "run", "log", "report"])
+def test_ledger_that_was_deleted_is_a_breach(workplace: Workplace, command: str) -> None:
+    """Its key signed a checkpoint, so its absence is no new beginning."""
+    shutil.rmtree(workplace.root / "ledger")
+    called = workplace.assay(command)
+    assert called.code == 3, called.err
+    assert "the ledger is gone" in called.err
+    assert workplace.assay("init").code == 3
+    assert not (workplace.root / "ledger").exists()
+
+
+def test_init_that_was_stopped_is_finished_by_the_next(workplace: Workplace) -> None:
+    """Killed after the genesis record and before its checkpoint."""
+    shutil.rmtree(workplace.root / "ledger" / "checkpoints")
+    (workplace.root / "ledger" / "checkpoint").unlink()
+    (workplace.root / "keys" / "log.key.signed").unlink()
+    assert workplace.assay("verify").code == 3
+    assert workplace.assay("init").code == 0
+    assert workplace.assay("verify").code == 0
+    assert workplace.assay("init").code == 2
