@@ -1,5 +1,8 @@
 """Tamper-evident, append-only evidence: records, chain, checkpoints, blobs."""
 
+from ledger.anchor import anchor_at_tsa, anchor_in_git
+from ledger.approval import Approvals, VoidApprovalError, read_approvals, same_person
+from ledger.archive import CompressionError, compress
 from ledger.batch import (
     DuplicateIdError,
     InvalidDraftError,
@@ -25,8 +28,12 @@ from ledger.errors import (
     StorageError,
     UnrecordableError,
 )
-from ledger.findings import Finding, Report
+from ledger.findings import Anchored, Finding, Report
+from ledger.gittag import AnchorError
+from ledger.heartbeat import beat, keep_beating
+from ledger.keyfile import PassphraseError
 from ledger.keys import (
+    AlgorithmMissingError,
     KeyExposedError,
     KeyMissingError,
     MalformedKeyError,
@@ -46,7 +53,15 @@ from ledger.merkle import (
     verify_inclusion,
 )
 from ledger.note import MalformedNoteError
-from ledger.policy import MalformedPolicyError, Policy, load_policy, parse_policy
+from ledger.policy import (
+    MalformedPolicyError,
+    Policy,
+    UntrustedNoteError,
+    load_policy,
+    open_trusted,
+    parse_policy,
+    policy_of,
+)
 from ledger.proof import MalformedProofError, NotCoveredError, open_proof, prove
 from ledger.record import (
     Draft,
@@ -56,9 +71,30 @@ from ledger.record import (
     format_record,
     parse_record,
 )
+from ledger.redaction import (
+    ErasurePlan,
+    ErasureRefusedError,
+    NothingToEraseError,
+    erase_blob,
+    erase_line,
+    plan_blob,
+    plan_line,
+)
 from ledger.rotation import sign_change
 from ledger.segments import MalformedLedgerError, NoLedgerError
+from ledger.statement import (
+    MalformedStatementError,
+    Statement,
+    WrongPersonError,
+    countersign,
+    draft_approval,
+    draft_halt,
+    parse_statement,
+    sign_statement,
+    write_time,
+)
 from ledger.tail import AlteredTailError
+from ledger.timestamp import TimestampError, WrongTimestampError
 from ledger.verify import verify
 from ledger.witness import (
     MalformedRequestError,
@@ -71,8 +107,12 @@ from ledger.witness import (
 
 __all__ = [
     "ZERO",
+    "AlgorithmMissingError",
     "AlreadyThereError",
     "AlteredTailError",
+    "AnchorError",
+    "Anchored",
+    "Approvals",
     "BlobAlteredError",
     "BlobMissingError",
     "BlobStore",
@@ -80,10 +120,13 @@ __all__ = [
     "Checkpoint",
     "ClockError",
     "ClosedLogError",
+    "CompressionError",
     "ConfigError",
     "Digest",
     "Draft",
     "DuplicateIdError",
+    "ErasurePlan",
+    "ErasureRefusedError",
     "Finding",
     "Fragment",
     "Frontier",
@@ -104,46 +147,74 @@ __all__ = [
     "MalformedProofError",
     "MalformedRecordError",
     "MalformedRequestError",
+    "MalformedStatementError",
     "NetworkFileSystemError",
     "NoLedgerError",
     "NotCanonicalError",
     "NotCoveredError",
+    "NothingToEraseError",
     "OtherLedgerError",
     "OutdatedRequestError",
+    "PassphraseError",
     "Policy",
     "Receipt",
     "Record",
     "Report",
     "SigningKey",
+    "Statement",
     "StorageError",
+    "TimestampError",
     "UnpairedOutcomeError",
     "UnrecordableError",
+    "UntrustedNoteError",
     "VerifyKey",
+    "VoidApprovalError",
     "Witness",
     "WitnessRefusalError",
     "WrongKeyError",
+    "WrongPersonError",
+    "WrongTimestampError",
     "add_cosignature",
+    "anchor_at_tsa",
+    "anchor_in_git",
+    "beat",
     "canonical_digest",
+    "compress",
+    "countersign",
+    "draft_approval",
+    "draft_halt",
     "dumps",
+    "erase_blob",
+    "erase_line",
     "format_record",
     "is_digest",
+    "keep_beating",
     "load_policy",
     "loads",
     "make_request",
     "open_checkpoint",
     "open_proof",
+    "open_trusted",
     "parse_policy",
     "parse_record",
+    "parse_statement",
+    "plan_blob",
+    "plan_line",
+    "policy_of",
     "prove",
     "prove_consistency",
     "prove_inclusion",
+    "read_approvals",
     "read_checkpoint",
     "read_records",
+    "same_person",
     "sha256",
     "sign_change",
     "sign_checkpoint",
+    "sign_statement",
     "tree_root",
     "verify",
     "verify_consistency",
     "verify_inclusion",
+    "write_time",
 ]

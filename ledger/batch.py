@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from ledger import canonical
 from ledger.errors import ConfigError, LedgerError, StorageError
 from ledger.index import run_of, tag_of
-from ledger.record import content, seal
+from ledger.record import Draft, content, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ledger.digest import Digest
     from ledger.index import Place
-    from ledger.record import Draft, Record
+    from ledger.record import Record
     from ledger.tail import Tail
 
 _PAIRED: Final = ("intent", "outcome")
@@ -185,7 +185,7 @@ def comparable(draft: Draft | Record) -> bytes:
 
 
 def _same(draft: Draft, other: Draft | Record, receipt: Receipt) -> Receipt:
-    if comparable(draft) != comparable(other):
+    if not _is_repeated(draft, other):
         raise DuplicateIdError(
             what=f"{draft.type} {draft.id!r} is in the ledger with other content",
             where=f"seq {receipt.seq}, hash {receipt.hash}",
@@ -193,6 +193,14 @@ def _same(draft: Draft, other: Draft | Record, receipt: Receipt) -> Receipt:
             fix="give another attempt another id, such as <run_id>/<step>/<ordinal>/<attempt>",
         )
     return receipt
+
+
+def _is_repeated(draft: Draft, other: Draft | Record) -> bool:
+    if isinstance(other, Draft) or not other.redacted:
+        return comparable(draft) == comparable(other)
+    # Of a record whose content was erased the hash is left to compare with.
+    _, digest = seal(draft, seq=other.seq, ts=other.ts, prev_hash=other.prev_hash)
+    return digest == other.hash
 
 
 def _invalid(draft: Draft, why: str) -> InvalidDraftError:

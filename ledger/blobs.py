@@ -32,6 +32,11 @@ class BlobMissingError(ConfigError):
 
     code = "E0125"
 
+    @property
+    def digest(self) -> str:
+        """The name that was asked for: the last two parts of the path."""
+        return "".join(self.where.split("/")[-2:])
+
 
 class BlobAlteredError(IntegrityError):
     """The bytes under a digest are not those of the digest."""
@@ -93,6 +98,13 @@ class BlobStore:
                 fix="restore the file from a copy; the digest says which copy is right",
             )
         return data
+
+    def erase(self, digest: Digest) -> None:
+        """Take the bytes of `digest` away; `ledger.redaction` records it first."""
+        path = self.path(digest)
+        self._durable.discard(digest)
+        if path.exists():
+            durable.remove(path)
 
     def has(self, digest: Digest) -> bool:
         """Return whether a blob of this name is stored, without reading it."""

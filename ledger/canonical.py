@@ -136,7 +136,11 @@ def loads(data: bytes) -> object:
     """
     try:
         value = decode(data)
-        again = dumps(value)
+        # So few containers cannot be too deep, and the decoder makes plain ones.
+        shallow = data.isascii() and data.count(b"{") + data.count(b"[") <= MAX_DEPTH
+        plain = shallow and type(value) in _CONTAINERS
+        text = _respelled(_encode_plain(value)) if plain else None
+        again = dumps(value) if text is None else text.encode()
     except (ValueError, RecursionError, UnrecordableError) as error:
         raise _not_canonical(data, str(error).partition("\n")[0]) from error
     if again != data:
@@ -149,7 +153,16 @@ def decode(data: bytes) -> object:
 
     For bytes that were checked before. Raises ValueError or RecursionError.
     """
-    value: object = _DECODER.decode(data.decode())
+    text = data.decode()
+    value: object
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration as error:
+        message = f"no JSON value at {error.value}"
+        raise ValueError(message) from error
+    if end != len(text):
+        # White space, or something that is no JSON.
+        value = _DECODER.decode(text)
     return value
 
 
@@ -206,6 +219,8 @@ def _respelled(text: str) -> str | None:
     None where it takes a parser: for long runs of digits, and for text with escapes, in which a
     quotation mark does not tell whether a number stands inside a string.
     """
+    if _ODD_NUMBER.search(text) is None:
+        return text
     parts: list[str] = []
     end, inside = 0, False
     for match in _ODD_NUMBER.finditer(text):
@@ -216,7 +231,7 @@ def _respelled(text: str) -> str | None:
             return None
         parts += (text[end:start], number if inside else format_number(float(number)))
         end = stop
-    return "".join((*parts, text[end:])) if parts else text
+    return "".join((*parts, text[end:]))
 
 
 def _is_plain(value: object, depth: int) -> bool:
@@ -361,6 +376,7 @@ def _refuse_constant(text: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_int=_parse_integer, parse_constant=_refuse_constant)
+_scan = _DECODER.scan_once  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
 def _refuse(path: str, why: str, fix: str) -> NoReturn:

@@ -123,6 +123,13 @@ def rename(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def remove(path: Path) -> None:
+    """Take a file away, durably; one that is gone already is no error."""
+    with translated(str(path), "cannot remove"):
+        path.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
 def _temporary(path: Path, data: bytes, mode: int) -> str:
     with translated(str(path), "cannot write"):
         descriptor, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)

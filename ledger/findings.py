@@ -45,8 +45,21 @@ TRUST: Final[dict[Trust, str]] = {
     "self-consistent": "chain, tree and signatures agree with the key that the ledger itself names",
     "signed": "the newest checkpoint is signed by a key that the verifier brought",
     "witnessed": "and the quorum of the policy cosigned it",
-    "anchored": "and an anchor outside the ledger holds it",
+    "anchored": "an anchor outside the ledger, brought by the verifier, holds a checkpoint",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """An anchor that agrees: the kind, how many records it covers, and its time if it has one."""
+
+    kind: Literal["git", "tsa"]
+    size: int
+    time: str = ""
+
+    def to_text(self) -> str:
+        """Return it as people read it."""
+        return f"{self.kind} {self.size} records" + (f" at {self.time}" if self.time else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,10 @@ class Report:
         The first seq of each segment that was moved away, for which its summary stood in.
     unanswered : int
         Intents without an outcome, where the strict level counted them.
+    anchors : tuple of Anchored
+        Those that the verifier brought and that agree, the smallest first.
+    keys : tuple of str
+        The verifier keys that are valid at the last record.
     """
 
     trust: Trust
@@ -118,6 +135,8 @@ class Report:
     findings: tuple[Finding, ...] = ()
     unread: tuple[int, ...] = ()
     unanswered: int = 0
+    anchors: tuple[Anchored, ...] = ()
+    keys: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -142,6 +161,9 @@ class Report:
             f"  checkpoint  {self._coverage()}",
             f"  trust       {self.trust}: {TRUST[self.trust]}",
         ]
+        if self.anchors:
+            newest = {each.kind: each for each in self.anchors}
+            lines.append(f"  anchors     {', '.join(each.to_text() for each in newest.values())}")
         return "\n".join(lines + [finding.to_text() for finding in self.findings])
 
     def to_payload(self) -> dict[str, object]:
@@ -157,6 +179,8 @@ class Report:
             "checkpoint": checkpoint and {"size": checkpoint.size, "root": checkpoint.root},
             "findings": [asdict(finding) for finding in self.findings],
             "unanswered": self.unanswered,
+            "anchors": [asdict(anchor) for anchor in self.anchors],
+            "keys": list(self.keys),
             "unread": list(self.unread),
         }
 

@@ -63,6 +63,11 @@ class Ids:
             self._index.add(tag, place, run)
         self._index.cover(position)
 
+    def forget(self) -> None:
+        """Empty the table, for every process that uses it: lines are about to move."""
+        self._index.attach()
+        self._index.reset()
+
     def close(self) -> None:
         """Let the table go."""
         self._index.close()

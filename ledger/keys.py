@@ -1,13 +1,14 @@
-"""Ed25519 keys, in the spelling of C2SP signed notes.
+"""Keys in the spelling of C2SP signed notes: Ed25519, and ML-DSA-44 against quantum computers.
 
-A key has a name (of a log, its origin), an algorithm byte and 32 bytes::
+A key has a name (of a log, its origin), an algorithm byte and 32 bytes (ML-DSA-44: 1,312)::
 
     verifier key  <name>+<key id>+base64(algorithm || public key)
-    signing key   PRIVATE+KEY+<name>+<key id>+base64(0x01 || seed)
+    signing key   PRIVATE+KEY+<name>+<key id>+base64(algorithm || seed)
 
 The key id is the first four bytes of SHA-256(name || LF || algorithm || public key), in hex.
-Algorithm 0x01 signs notes, 0x04 cosigns checkpoints with a time. A signing key lies in a file that
-its owner alone may read, and is never an argument of a command.
+Algorithm 0x01 signs notes, 0x04 cosigns checkpoints with a time, 0x06 does both with ML-DSA-44
+(FIPS 204). A signing key lies in a file that its owner alone may read, under a passphrase if
+wanted, and is never an argument of a command.
 """
 
 from __future__ import annotations
@@ -19,23 +20,28 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
 
-from ledger import durable
+from ledger import durable, keyfile
 from ledger.errors import AlreadyThereError, ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from types import ModuleType
 
 ED25519: Final = 0x01
 COSIGNATURE: Final = 0x04
+MLDSA: Final = 0x06
 KEY_BYTES: Final = 32
+PUBLIC_BYTES: Final = {ED25519: 32, COSIGNATURE: 32, MLDSA: 1312}
+SIGNATURE_BYTES: Final = {ED25519: 64, COSIGNATURE: 64, MLDSA: 2420}
 ID_BYTES: Final = 4
 
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f]+")
@@ -66,6 +72,12 @@ class MalformedKeyError(ConfigError):
     code = "E0126"
 
 
+class AlgorithmMissingError(ConfigError):
+    """The cryptographic library of this machine lacks an algorithm or a package."""
+
+    code = "E0155"
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyKey:
     """The public half of a key: who signed, and how to check it."""
@@ -85,8 +97,8 @@ class VerifyKey:
         """
         name, key_id, algorithm, public = _split(text.strip())
         key = cls(name, public, algorithm)
-        if algorithm not in (ED25519, COSIGNATURE) or key.key_id.hex() != key_id:
-            _malformed("another algorithm or key id")
+        if PUBLIC_BYTES.get(algorithm) != len(public) or key.key_id.hex() != key_id:
+            _malformed("another algorithm, length or key id")
         return key
 
     @classmethod
@@ -111,11 +123,23 @@ class VerifyKey:
         durable.replace(path, self.text.encode() + b"\n")
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Return whether `signature` is this key's Ed25519 signature of `message`."""
+        """Return whether `signature` is this key's signature of `message`.
+
+        Raises
+        ------
+        AlgorithmMissingError
+            If this machine cannot check an ML-DSA-44 signature.
+        """
         try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+            if self.algorithm == MLDSA:
+                mldsa = _mldsa()
+                mldsa.MLDSA44PublicKey.from_public_bytes(self.public).verify(signature, message)
+            else:
+                Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
         except InvalidSignature:
             return False
+        except UnsupportedAlgorithm as error:
+            raise _algorithm_missing() from error
         return True
 
 
@@ -136,18 +160,26 @@ class SigningKey:
 
     @classmethod
     def parse(cls, text: str) -> SigningKey:
-        """Return the key of a signing key text."""
+        """Return the key of a signing key text, which stands under no passphrase."""
         if not text.startswith(_PRIVATE):
             _malformed("no PRIVATE+KEY+ at its beginning")
         name, key_id, algorithm, seed = _split(text.strip().removeprefix(_PRIVATE))
         key = cls(name, seed, algorithm)
-        if algorithm not in (ED25519, COSIGNATURE) or key.verify_key.key_id.hex() != key_id:
-            _malformed("another algorithm or key id")
+        known = algorithm in PUBLIC_BYTES and len(seed) == KEY_BYTES
+        if not known or key.verify_key.key_id.hex() != key_id:
+            _malformed("another algorithm, length or key id")
         return key
 
     @classmethod
-    def load(cls, path: Path) -> SigningKey:
+    def load(cls, path: Path, *, passphrase: Callable[[], bytes] | None = None) -> SigningKey:
         """Return the key in a file.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        passphrase : Callable[[], bytes], optional
+            Asked only when the key is under a passphrase.
 
         Raises
         ------
@@ -155,6 +187,8 @@ class SigningKey:
             If there is no such file.
         KeyExposedError
             If the group or others may read or write it.
+        PassphraseError
+            If the key is under a passphrase, and none or a wrong one is given.
         """
         text = _read(path)
         if (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
@@ -164,6 +198,10 @@ class SigningKey:
                 why="who reads the key can sign another history",
                 fix=f"chmod 600 {path}; if others had access, rotate the key",
             )
+        if keyfile.is_sealed(text):
+            if passphrase is None:
+                raise _no_passphrase(path)
+            text = keyfile.unseal(text, passphrase())
         key = cls.parse(text)
         return cls(key.name, key.seed, key.algorithm, path)
 
@@ -175,13 +213,34 @@ class SigningKey:
 
     @property
     def verify_key(self) -> VerifyKey:
-        """The public half."""
-        public = Ed25519PrivateKey.from_private_bytes(self.seed).public_key()
-        return VerifyKey(self.name, public.public_bytes_raw(), self.algorithm)
+        """The public half.
 
-    def save(self, path: Path) -> None:
-        """Write the key to a new file of mode 0600; refuse to replace one."""
-        if not durable.create(path, self.text.encode() + b"\n", mode=0o600):
+        Raises
+        ------
+        AlgorithmMissingError
+            If this machine has no ML-DSA-44 and the key is one.
+        """
+        public: bytes
+        if self.algorithm == MLDSA:
+            public = _mldsa_private(self.seed).public_key().public_bytes_raw()
+        else:
+            public = Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        return VerifyKey(self.name, public, self.algorithm)
+
+    def save(self, path: Path, *, passphrase: bytes | None = None) -> None:
+        """Write the key to a new file of mode 0600, sealed if given a passphrase.
+
+        Raises
+        ------
+        AlreadyThereError
+            If there is a file; a key is never replaced.
+        PassphraseError
+            If the passphrase is empty.
+        """
+        text = self.text
+        if passphrase is not None:
+            text = keyfile.seal(text, self.verify_key.text, passphrase)
+        if not durable.create(path, text.encode() + b"\n", mode=0o600):
             raise AlreadyThereError(
                 what="a key is there already",
                 where=str(path),
@@ -190,7 +249,10 @@ class SigningKey:
             )
 
     def sign(self, message: bytes) -> bytes:
-        """Return the Ed25519 signature of `message`."""
+        """Return the signature of `message`."""
+        if self.algorithm == MLDSA:
+            signature: bytes = _mldsa_private(self.seed).sign(message)
+            return signature
         return Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
 
 
@@ -217,11 +279,46 @@ def _split(text: str) -> tuple[str, str, int, bytes]:
         decoded = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         _malformed("no base64 in its last part")
-    if not is_name(name) or len(decoded) != 1 + KEY_BYTES:
+    if not is_name(name) or not decoded:
         _malformed("another shape")
     if base64.b64encode(decoded).decode() != encoded:
         _malformed("another spelling of base64")
     return name, key_id, decoded[0], decoded[1:]
+
+
+def _mldsa() -> ModuleType:
+    try:
+        from cryptography.hazmat.primitives.asymmetric import mldsa  # noqa: PLC0415 - not in all
+    except ImportError as error:
+        raise _algorithm_missing() from error
+    return mldsa
+
+
+def _mldsa_private(seed: bytes) -> Any:  # noqa: ANN401 - a class that older libraries lack
+    mldsa = _mldsa()
+    try:
+        return mldsa.MLDSA44PrivateKey.from_seed_bytes(seed)
+    except UnsupportedAlgorithm as error:
+        raise _algorithm_missing() from error
+
+
+def _algorithm_missing() -> AlgorithmMissingError:
+    return AlgorithmMissingError(
+        what="ML-DSA-44 is not available",
+        where="package cryptography",
+        why="this build of the library, or its OpenSSL, has no ML-DSA",
+        fix="install cryptography 50 or later from its wheels, or work without the second key",
+    )
+
+
+def _no_passphrase(path: Path) -> keyfile.PassphraseError:
+    return keyfile.PassphraseError(
+        what="the key is under a passphrase, and none was given",
+        where=str(path),
+        why="a sealed key signs only once it is opened",
+        fix="name the file of the passphrase with --passphrase-file, or set "
+        "ASSAY_KEY_PASSPHRASE_FILE to its path",
+    )
 
 
 def _read(path: Path) -> str:

@@ -23,7 +23,6 @@ class Lints:
 
     def __init__(self) -> None:
         self.blobs: dict[Digest, int] = {}
-        self.erased: set[str] = set()
         self.complete = True
         self._last = ""
         self._shift = 0
@@ -48,8 +47,6 @@ class Lints:
         if (record.type == "genesis") != (seq == 0):
             yield "genesis is the type of the first record and of no other", "", record.type
         yield from self._check_id(record)
-        if record.type == "redaction":
-            self._note_redaction(record)
         for digest in (*record.inputs.values(), *record.outputs.values()):
             self.blobs.setdefault(digest, seq)
 
@@ -75,7 +72,3 @@ class Lints:
                     f"an intent of run {record.run_id!r}",
                     "none" if run is None else f"one of run {run!r}",
                 )
-
-    def _note_redaction(self, record: Record) -> None:
-        if isinstance(blob := record.data.get("blob"), str):
-            self.erased.add(blob)

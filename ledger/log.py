@@ -43,10 +43,10 @@ from ledger.digest import ZERO
 from ledger.errors import AlreadyThereError, ConfigError, LedgerError, StorageError
 from ledger.ids import Ids
 from ledger.index import Place, Position
-from ledger.keys import ED25519, SigningKey, WrongKeyError
+from ledger.keys import ED25519, MLDSA, SigningKey, WrongKeyError
 from ledger.lock import Lock, refuse_network
 from ledger.record import Draft, seal
-from ledger.signer import Signer
+from ledger.signer import Signer, refuse_second_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,8 +87,16 @@ class Head:
 class Log:
     """A ledger opened for appending. Make one with `create` or `open`."""
 
-    def __init__(self, root: Path, *, clock: Clock, wait_seconds: float) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: Clock,
+        wait_seconds: float,
+        cosigners: Sequence[SigningKey] = (),
+    ) -> None:
         self._root = root
+        self._cosigners = tuple(cosigners)
         self._clock = clock
         self._wait_seconds = wait_seconds
         self._genesis = segments.read_genesis(root)
@@ -117,19 +125,27 @@ class Log:
         clock: Clock,
         wait_seconds: float = 0,
         segment_records: int = segments.RECORDS,
+        cosigner: SigningKey | None = None,
     ) -> Log:
         """Make a ledger in `root` with its genesis record, and open it.
 
         Given the signing key, the first checkpoint is signed too; without, `verify` reports a
-        ledger without checkpoint until the first one is.
+        ledger without checkpoint until the first one is. The public half of `cosigner`, an
+        ML-DSA-44 key, is pinned beside it, and it signs every checkpoint of the log returned.
 
         Raises
         ------
         ConfigError
             If there is a ledger already, or the key is not named by the origin.
+        InconsistentCheckpointError
+            If the key signed a ledger before.
         """
         verify_key = key.verify_key if isinstance(key, SigningKey) else key
         _check_creation(root, origin, verify_key, segment_records)
+        if cosigner is not None:
+            _check_cosigner(root, origin, cosigner)
+        if isinstance(key, SigningKey):
+            refuse_second_ledger(root, key)
         durable.make_folder(root)
         refuse_network(root)
         durable.create(root / "lock", b"", mode=0o644)
@@ -139,17 +155,27 @@ class Log:
             "segment": segment_records,
             "vkey": verify_key.text,
         }
+        cosigners = [cosigner] if cosigner else []
+        if cosigner:
+            pinned["cosigner"] = cosigner.verify_key.text
         draft = Draft(type="genesis", run_id="", step="", id="", data=pinned)
         line, _ = seal(draft, seq=0, ts=_stamp(clock()), prev_hash=ZERO)
         if not durable.create(root / segments.ACTIVE, line, mode=0o644):
             raise _exists(root)
-        log = cls.open(root, clock=clock, wait_seconds=wait_seconds)
+        log = cls.open(root, clock=clock, wait_seconds=wait_seconds, cosigners=cosigners)
         if isinstance(key, SigningKey):
             log.checkpoint(key)
         return log
 
     @classmethod
-    def open(cls, root: Path, *, clock: Clock, wait_seconds: float = 0) -> Log:
+    def open(
+        cls,
+        root: Path,
+        *,
+        clock: Clock,
+        wait_seconds: float = 0,
+        cosigners: Sequence[SigningKey] = (),
+    ) -> Log:
         """Open the ledger in `root`, cutting a torn tail.
 
         Parameters
@@ -160,6 +186,8 @@ class Log:
             Gives the time of records, with a time zone.
         wait_seconds : float
             How long `open` and `append` wait for the lock.
+        cosigners : sequence of SigningKey
+            Sign every checkpoint besides the keys that `checkpoint` is given.
 
         Raises
         ------
@@ -169,7 +197,7 @@ class Log:
             If the last record is altered, or the ledger is shorter than its newest checkpoint.
         """
         refuse_network(root)
-        log = cls(root, clock=clock, wait_seconds=wait_seconds)
+        log = cls(root, clock=clock, wait_seconds=wait_seconds, cosigners=cosigners)
         with contextlib.ExitStack() as stack:
             stack.callback(log.close)
             with log._locked():
@@ -258,6 +286,24 @@ class Log:
             )
             return self._sign((key, *more)) if uncovered >= (1 if waited else records) else None
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock: nobody appends or closes a segment meanwhile."""
+        self._after_fork()
+        with self._mutex, self._locked():
+            yield
+
+    @contextlib.contextmanager
+    def rewriting(self) -> Iterator[None]:
+        """Hold the lock while a file is replaced by another of the same records, longer or shorter.
+
+        The table of ids is emptied before, for lines move; other processes notice that the active
+        segment is another file.
+        """
+        with self.held():
+            self._ids.forget()
+            yield
+
     def close(self) -> None:
         """Let all files go; closing twice is allowed."""
         self._ids.close()
@@ -281,7 +327,8 @@ class Log:
     # The rest runs in one thread at a time, under the lock of the ledger.
 
     def _sign(self, keys: tuple[SigningKey, ...]) -> Checkpoint:
-        signed = self._signer.sign(self._end.count, keys)
+        more = [key for key in self._cosigners if key not in keys]
+        signed = self._signer.sign(self._end, (*keys, *more))
         self._signed_size, self._signed_at = signed.size, self._clock()
         return signed
 
@@ -488,6 +535,16 @@ def _check_creation(root: Path, origin: str, key: VerifyKey, segment_records: in
             where="segment_records",
             why="a closed segment is a perfect subtree",
             fix=f"leave it at {segments.RECORDS}",
+        )
+
+
+def _check_cosigner(root: Path, origin: str, key: SigningKey) -> None:
+    if key.name != origin or key.algorithm != MLDSA:
+        raise WrongKeyError(
+            what=f"expected an ML-DSA-44 key of {origin!r}, found one of {key.name!r}",
+            where=str(root),
+            why="the second key of a log bears its name and is safe against quantum computers",
+            fix="generate it with `--mldsa` and the origin as its name",
         )
 
 

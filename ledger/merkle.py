@@ -66,8 +66,14 @@ class Frontier:
 
     def extend(self, leaves: Iterable[bytes]) -> None:
         """Add leaves, in order."""
-        for leaf in leaves:
-            self._push(leaf, 0)
+        rest = list(leaves)
+        while rest:
+            # The largest perfect subtree that may stand here: level by level is the fastest way.
+            height = len(rest).bit_length() - 1
+            if self.size:
+                height = min(height, (self.size & -self.size).bit_length() - 1)
+            self._push(tree_root(rest[: 1 << height]), height)
+            rest = rest[1 << height :]
 
     def push_subtree(self, root: bytes, height: int) -> None:
         """Add a perfect subtree of 2**height leaves; the size must be a multiple of that."""

@@ -8,7 +8,10 @@
 
     — example.org/firm/workspace Az3grl...=
 
-A signature line is an em dash, the name of the key, and base64(key id || signature).
+A signature line is an em dash, the name of the key, and base64(key id || signature). Keys of
+algorithm 0x01 sign the text; those of 0x04 the text with a time before it; those of 0x06
+(ML-DSA-44) the fields of a checkpoint, as C2SP tlog-cosignature has them, with the time zero when
+a log signs its own checkpoint: a time that the log states about itself proves nothing.
 
 Invariants
 ----------
@@ -27,7 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ledger.errors import IntegrityError
-from ledger.keys import COSIGNATURE, ID_BYTES, is_name
+from ledger.keys import ED25519, ID_BYTES, MLDSA, SIGNATURE_BYTES, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +40,9 @@ if TYPE_CHECKING:
 MAX_NOTE: Final = 1_000_000
 MAX_SIGNATURES: Final = 100
 _TIME = struct.Struct(">Q")
-_SIGNATURE_BYTES = 64
+_LABEL = b"subtree/v1\n\0"
+_ROOT_BYTES = 32
+_LONGEST_NAME = 255
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _DASH = "\u2014 "
 
@@ -84,13 +89,24 @@ def sign_note(text: str, *keys: SigningKey) -> bytes:
 
 
 def sign_text(text: str, key: SigningKey) -> Signature:
-    """Return the signature line of `key` under `text`."""
+    """Return the signature line of `key` under `text`.
+
+    Raises
+    ------
+    MalformedNoteError
+        If an ML-DSA-44 key is to sign what is no checkpoint.
+    """
+    if key.algorithm == MLDSA:
+        return cosign_text(text, key, time=0)
     return Signature(key.name, key.verify_key.key_id, key.sign(text.encode()))
 
 
 def cosign_text(text: str, key: SigningKey, *, time: int) -> Signature:
     """Return the cosignature line of a witness under the text of a checkpoint."""
-    value = _TIME.pack(time) + key.sign(_cosigned(text, time))
+    message = _message(text, key.name, key.algorithm, time)
+    if message is None:
+        _malformed("the text of a checkpoint", "another")
+    value = _TIME.pack(time) + key.sign(message)
     return Signature(key.name, key.verify_key.key_id, value)
 
 
@@ -142,15 +158,31 @@ def parse_note(note: bytes) -> Note:
 def verify_signature(text: str, signature: Signature, key: VerifyKey) -> bool:
     """Return whether `signature` is that of `key` under `text`."""
     value = signature.value
-    if key.algorithm != COSIGNATURE:
+    if key.algorithm == ED25519:
         return key.verify(text.encode(), value)
-    if len(value) != _TIME.size + _SIGNATURE_BYTES or signature.time >= 1 << 63:
+    expected = _TIME.size + SIGNATURE_BYTES[key.algorithm]
+    if len(value) != expected or signature.time >= 1 << 63:
         return False
-    return key.verify(_cosigned(text, signature.time), value[_TIME.size :])
+    message = _message(text, key.name, key.algorithm, signature.time)
+    return message is not None and key.verify(message, value[_TIME.size :])
 
 
-def _cosigned(text: str, time: int) -> bytes:
-    return f"cosignature/v1\ntime {time}\n{text}".encode()
+def _message(text: str, name: str, algorithm: int, time: int) -> bytes | None:
+    """Return what a cosignature signs, or None if the text is no checkpoint."""
+    if algorithm != MLDSA:
+        return f"cosignature/v1\ntime {time}\n{text}".encode()
+    origin, size, root = [*text.split("\n"), "", ""][:3]
+    try:
+        decoded, count = base64.b64decode(root, validate=True), int(size)
+    except (binascii.Error, ValueError):
+        return None
+    names = [each.encode() for each in (name, origin)]
+    fits = all(0 < len(each) <= _LONGEST_NAME for each in names) and 0 <= count < 1 << 63
+    fits = fits and str(count) == size
+    if not fits or len(decoded) != _ROOT_BYTES:
+        return None
+    cosigner, log = (bytes([len(each)]) + each for each in names)
+    return _LABEL + cosigner + _TIME.pack(time) + log + _TIME.pack(0) + _TIME.pack(count) + decoded
 
 
 def _parse_line(line: str) -> Signature:

@@ -9,6 +9,7 @@ The file is that of C2SP tlog-policy::
     quorum both
 
 It belongs to the verifier, never to the ledger: a ledger that brings its own policy proves nothing.
+A log's own ML-DSA-44 key stands there as a witness, as C2SP has it; it is no second party.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from ledger.errors import ConfigError
-from ledger.keys import COSIGNATURE, ED25519, MalformedKeyError, VerifyKey
+from ledger.errors import ConfigError, IntegrityError
+from ledger.keys import COSIGNATURE, ED25519, MLDSA, MalformedKeyError, VerifyKey
+from ledger.note import format_note, open_note
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable
     from pathlib import Path
 
+    from ledger.note import Note
+
 _NONE = "none"
+_ALL = "all"
 _ALLOWED = frozenset({0x09, 0x0A, *range(0x20, 0x7F), *range(0x80, 0x100)})
 
 
@@ -31,6 +36,12 @@ class MalformedPolicyError(ConfigError):
     """Bytes that are not a policy."""
 
     code = "E0135"
+
+
+class UntrustedNoteError(IntegrityError):
+    """A note that no key of the log signed, or that lacks cosignatures a policy asks for."""
+
+    code = "E0142"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,48 @@ class Policy:
             return self.witnesses[name] in verified
         witnessed = sum(self._has_witnessed(member, verified) for member in group.members)
         return witnessed >= group.needed
+
+
+def policy_of(keys: Iterable[VerifyKey]) -> Policy:
+    """Return the policy of who holds these keys: one of a log signed, every witness cosigned."""
+    held = tuple(keys)
+    witnesses = {key.text: key for key in held if key.algorithm != ED25519}
+    groups = {_ALL: Group(len(witnesses), tuple(witnesses))} if witnesses else {}
+    logs = tuple(key for key in held if key.algorithm == ED25519)
+    return Policy(logs, witnesses, groups, _ALL if witnesses else _NONE)
+
+
+def open_trusted(note: bytes, policy: Policy) -> Note:
+    """Return the note, once a key of a log signed it and the quorum cosigned it.
+
+    Raises
+    ------
+    MalformedNoteError
+        If the bytes are not a note, or a known key's signature is wrong.
+    UntrustedNoteError
+        If a signature that the policy asks for is not there.
+    """
+    opened = open_note(note, policy.keys)
+    met = policy.is_met(opened.verified)
+    if not met or not any(key in policy.logs for key in opened.verified):
+        signers = ", ".join(key.name for key in opened.verified)
+        raise UntrustedNoteError(
+            what=f"the note is signed by {signers}, which does not meet the policy",
+            where="signatures of the note",
+            why=f"the policy asks for a key of the log and the quorum {policy.quorum!r}",
+            fix="have the missing witnesses cosign the checkpoint, or bring their keys",
+        )
+    return opened
+
+
+def known_signatures(opened: Note) -> bytes:
+    """Return a note with the signatures that were verified and no others.
+
+    Each key signs once; keys of the log come first, then witnesses, both by name and key id.
+    """
+    first = {(each.name, each.key_id): each for each in reversed(opened.signatures)}
+    keys = sorted(opened.verified, key=lambda key: (key.algorithm, key.name, key.key_id))
+    return format_note(opened.text, [first[key.name, key.key_id] for key in keys])
 
 
 def load_policy(path: Path) -> Policy:
@@ -145,7 +198,7 @@ class _Parser:
     def _read_log(self, number: int, words: list[str]) -> None:
         if len(words) not in (1, 2):
             _malformed(number, "log <vkey> [<url>]")
-        key = _parse_key(number, words[0], ED25519)
+        key = _parse_key(number, words[0], (ED25519,))
         if key.public in [other.public for other in self._logs]:
             _malformed(number, "a key that is not there yet")
         self._logs.append(key)
@@ -154,7 +207,7 @@ class _Parser:
         if len(words) not in (2, 3):
             _malformed(number, "witness <name> <vkey> [<url>]")
         self._check_new(number, words[0])
-        key = _parse_key(number, words[1], COSIGNATURE)
+        key = _parse_key(number, words[1], (COSIGNATURE, MLDSA))
         if key.public in [other.public for other in self._witnesses.values()]:
             _malformed(number, "a key that is not there yet")
         self._witnesses[words[0]] = key
@@ -193,13 +246,13 @@ def _count(number: int, needed: str, members: int) -> int:
     return int(needed)
 
 
-def _parse_key(number: int, text: str, algorithm: int) -> VerifyKey:
+def _parse_key(number: int, text: str, allowed: tuple[int, ...]) -> VerifyKey:
     try:
         key = VerifyKey.parse(text.encode("latin-1").decode())
     except (MalformedKeyError, UnicodeDecodeError):
         _malformed(number, "a verifier key")
-    if key.algorithm != algorithm:
-        _malformed(number, f"a key of algorithm {algorithm}")
+    if key.algorithm not in allowed:
+        _malformed(number, f"a key of algorithm {' or '.join(map(str, allowed))}")
     return key
 
 

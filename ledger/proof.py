@@ -30,7 +30,7 @@ from ledger import checkpoints, segments
 from ledger.checkpoint import open_checkpoint, read_checkpoint
 from ledger.errors import ConfigError, IntegrityError
 from ledger.merkle import HASH_BYTES, verify_inclusion
-from ledger.record import MalformedRecordError, parse_record
+from ledger.record import MalformedRecordError, parse_record, parse_stub
 from ledger.tree import DiskTree
 
 if TYPE_CHECKING:
@@ -82,9 +82,16 @@ def prove(root: Path, seq: int) -> bytes:
             what=f"no checkpoint covers record {seq}",
             where=str(root),
             why="a proof ends in a signed root over the record",
-            fix="sign a checkpoint, then prove again",
+            fix="sign one with `assay checkpoint` (or `python -m ledger checkpoint`), prove again",
         )
     line = next((line for at, line in segments.iter_lines(root, seq) if at == seq), b"")
+    if parse_stub(line) is not None:
+        raise NotCoveredError(
+            what=f"the content of record {seq} was erased",
+            where=str(root),
+            why="a proof carries the bytes of the record; of this one its hash is left",
+            fix="prove the redaction record that names it",
+        )
     path = DiskTree(root, checkpoint.size).prove_inclusion(seq)
     return format_proof(Proof(line + b"\n", seq, tuple(path), checkpoint))
 

@@ -23,6 +23,7 @@ Invariants
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -58,8 +59,10 @@ TAIL: Final = 75
 _TEXTS: Final = ("run_id", "step", "id", "status", "actor")
 _REFERENCES: Final = ("inputs", "outputs")
 _ALWAYS: Final = frozenset({"v", "seq", "ts", "type", "prev_hash"})
+_OPTIONAL: Final = dict.fromkeys(_TEXTS, str) | dict.fromkeys((*_REFERENCES, "data"), dict)
 _ONLY_TEXT: Final = {str}
 _FIELDS: Final = _ALWAYS | {*_TEXTS, *_REFERENCES, "data"}
+_IN_STUB: Final = _ALWAYS | {"run_id", "step", "id"}
 _LINK: Final = b'"prev_hash":"'
 _TS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _LINE = re.compile(rb'(.*),"hash":"([0-9a-f]{64})"\}\n', re.DOTALL)
@@ -108,7 +111,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One line of the ledger, parsed. Absent texts are empty, absent mappings have no member."""
+    """One line of the ledger, parsed. Absent texts are empty, absent mappings have no member.
+
+    `redacted` says that the content was erased: what is left are place, link, hash and ids.
+    """
 
     seq: int
     ts: str
@@ -124,6 +130,7 @@ class Record:
     prev_hash: Digest
     hash: Digest
     v: int = VERSION
+    redacted: bool = False
 
     @property
     def at(self) -> datetime:
@@ -249,9 +256,8 @@ def parse_body(body: bytes, digest: Digest) -> Record:
 def parse_stub(line: bytes) -> Record | None:
     """Return what is left of a record whose content was erased, or None if the line is no stub.
 
-    A stub keeps the place, link and hash of the record, and may keep its id; `"redacted":true`
-    stands for the rest, so its bytes no longer give its hash. It counts only together with a later
-    `redaction` record.
+    Its bytes do not give its hash, so it counts only together with a later `redaction` record that
+    states the digest of exactly this line. `line` comes without its LF.
     """
     try:
         body, digest = split(line + b"\n")
@@ -260,7 +266,21 @@ def parse_stub(line: bytes) -> Record | None:
         return None
     if not isinstance(value, dict) or value.pop("redacted", None) is not True:
         return None
-    return None if _find_fault(value) else _build(value, digest)
+    if _find_fault(value) or not value.keys() <= _IN_STUB:
+        return None
+    return _build({**value, "redacted": True}, digest)
+
+
+def make_stub(line: bytes) -> bytes:
+    """Return the line, LF included, that takes the place of `line` when its content is erased.
+
+    It keeps place, time, type, link, ids and hash; `"redacted":true` stands for the rest.
+    """
+    body, digest = split(line)
+    value = cast("dict[str, object]", canonical.loads(body))
+    kept = {name: member for name, member in value.items() if name in _IN_STUB}
+    stub = canonical.dumps({**kept, "redacted": True})
+    return b'%b,"hash":"%b"}\n' % (stub[:-1], digest.encode())
 
 
 def read_record(line: bytes) -> Record:
@@ -271,7 +291,7 @@ def read_record(line: bytes) -> Record:
     """
     try:
         value = cast("dict[str, object]", canonical.decode(line))
-        return _build(value, cast("Digest", value.pop("hash")))
+        record = _build(value, cast("Digest", value.pop("hash")))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MalformedRecordError(
             what="malformed record: expected the fields of a record, found other bytes",
@@ -279,6 +299,9 @@ def read_record(line: bytes) -> Record:
             why=str(error),
             fix=_FIX,
         ) from error
+    if not isinstance(record.data, dict):
+        malformed(line, "data as an object", type(record.data).__name__)
+    return record
 
 
 def split(line: bytes) -> tuple[bytes, Digest]:
@@ -347,20 +370,22 @@ def _find_fault_of_place(value: dict[str, object]) -> tuple[str, str] | None:
 
 
 def _find_fault_of_content(value: dict[str, object]) -> tuple[str, str] | None:
-    for name in _TEXTS:
-        if name in value and not (isinstance(value[name], str) and value[name]):
-            return f"{name} as text that is not empty", repr(value[name])
-    for name in (*_REFERENCES, "data"):
-        if name in value and not (isinstance(value[name], dict) and value[name]):
-            return f"{name} as an object that is not empty", repr(value[name])
+    for name, member in value.items():
+        kind = _OPTIONAL.get(name)
+        if kind is not None and not (member and isinstance(member, kind)):
+            wanted = "text" if kind is str else "an object"
+            return f"{name} as {wanted} that is not empty", repr(member)
     for name in _REFERENCES:
-        digests = cast("dict[str, object]", value.get(name, {}))
-        if not all(map(is_digest, digests.values())):
-            return f"{name} as digests", repr(digests)
+        if name in value:
+            digests = cast("dict[str, object]", value[name])
+            if not all(map(is_digest, digests.values())):
+                return f"{name} as digests", repr(digests)
     return None
 
 
+@functools.lru_cache(maxsize=256)
 def _is_time(ts: str) -> bool:
+    # The records of a batch share their time.
     if not _TS.fullmatch(ts):
         return False
     try:

@@ -24,11 +24,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ledger import chain, segments
 from ledger.keys import ED25519, MalformedKeyError, VerifyKey
 from ledger.note import MalformedNoteError, open_note, sign_note
 from ledger.record import Draft
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ledger.keys import SigningKey
     from ledger.record import Record
 
@@ -59,6 +62,11 @@ class KeyRing:
     def __init__(self, origin: str, *first: VerifyKey) -> None:
         self._origin = origin
         self._windows = {key: Window(key, 0) for key in first}
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """All keys that were ever valid, each with its sizes, in the order they came."""
+        return tuple(self._windows.values())
 
     def valid_at(self, size: int) -> tuple[VerifyKey, ...]:
         """Return the keys that may sign a checkpoint of `size` records."""
@@ -104,6 +112,19 @@ class KeyRing:
                 fix="sign the change with a key of this log",
             )
         return action, key, opened.verified
+
+
+def read_windows(root: Path) -> tuple[Window, ...]:
+    """Return all keys of the ledger in `root` with the sizes for which they may sign.
+
+    Changes that do not hold are left out, as `verify` leaves them out.
+    """
+    genesis = segments.read_genesis(root)
+    ring = KeyRing(genesis.origin, VerifyKey.parse(genesis.vkey))
+    for record in chain.read_records(root):
+        if record.type == "key":
+            ring.apply(record)
+    return ring.windows
 
 
 def sign_change(action: str, key: VerifyKey, origin: str, *signers: SigningKey) -> Draft:

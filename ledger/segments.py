@@ -98,6 +98,7 @@ class Genesis:
     origin: str
     vkey: str
     segment: int
+    cosigner: str = ""
 
 
 class LineReader:
@@ -171,7 +172,11 @@ def _is_active(file: BinaryIO | None, segments: list[Segment]) -> bool:
         return not segments
     opened = os.fstat(file.fileno())
     closed = [each.path for each in segments if each.closed and each.path]
-    return not (closed and os.path.samestat(opened, closed[-1].stat()))
+    try:
+        return not (closed and os.path.samestat(opened, closed[-1].stat()))
+    except FileNotFoundError:
+        # Compressed since it was listed.
+        return False
 
 
 def _records_in(root: Path, closed: list[Segment]) -> int:
@@ -195,10 +200,12 @@ def read_genesis(root: Path) -> Genesis:
     """
     data = _first_record(root).data
     origin, vkey, segment = data.get("origin"), data.get("vkey"), data.get("segment")
+    cosigner = data.get("cosigner", "")
     if (
         data.get("format") != FORMAT
         or not isinstance(origin, str)
         or not isinstance(vkey, str)
+        or not isinstance(cosigner, str)
         or type(segment) is not int
         or not _is_full(segment)
     ):
@@ -208,7 +215,7 @@ def read_genesis(root: Path) -> Genesis:
             why="the first record pins the origin, the key and the format",
             fix="name the right folder, or use the version of the software that wrote it",
         )
-    return Genesis(origin, vkey, segment)
+    return Genesis(origin, vkey, segment, cosigner)
 
 
 def _first_record(root: Path) -> Record:
@@ -239,7 +246,14 @@ def open_segment(segment: Segment) -> BinaryIO:
         _refuse_moved(segment.first)
     if segment.path.suffix == ".gz":
         return cast("BinaryIO", gzip.open(segment.path, "rb"))
-    return segment.path.open("rb")
+    try:
+        return segment.path.open("rb")
+    except FileNotFoundError:
+        packed = segment.path.with_name(segment.path.name + ".gz")
+        if not (segment.closed and packed.exists()):
+            raise
+        # It was compressed since the segments were listed.
+        return cast("BinaryIO", gzip.open(packed, "rb"))
 
 
 def _refuse_moved(first: int) -> NoReturn:

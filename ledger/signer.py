@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.keys import SigningKey
+    from ledger.tail import Tail
 
 _MEMORY = ".signed"
 
@@ -43,9 +44,10 @@ class Signer:
         self._root = root
         self._origin = origin
         self._frontier = Frontier()
+        self._end: Tail | None = None
 
-    def sign(self, size: int, keys: tuple[SigningKey, ...]) -> Checkpoint:
-        """Return the checkpoint of the first `size` records, signed by `keys` and kept.
+    def sign(self, end: Tail, keys: tuple[SigningKey, ...]) -> Checkpoint:
+        """Return the checkpoint of the records up to `end`, signed by `keys` and kept.
 
         The caller holds the lock of the ledger.
 
@@ -56,6 +58,7 @@ class Signer:
         BrokenChainError
             If a record that no checkpoint covers yet does not hold.
         """
+        size = end.count
         self._check_names(keys)
         known = [each for each in (self._newest(), *map(_recall, keys)) if each is not None]
         for old in sorted(known, key=lambda each: each.size):
@@ -66,7 +69,9 @@ class Signer:
                 # The files were lost; the memory beside the key has the note.
                 checkpoints.publish(self._root, known[0])
             return known[0]
-        tree.extend(self._root, self._frontier, size)
+        last, self._end = self._end, end
+        if last is None or not tree.extend_active(self._root, self._frontier, last, end):
+            tree.extend(self._root, self._frontier, size)
         root = Digest(self._frontier.root().hex())
         signed = sign_checkpoint(Checkpoint(self._origin, size, root), *keys)
         for key in keys:

@@ -10,7 +10,8 @@ Levels::
     strict  and each record in its one spelling, seq, ts, ids, pairs of intent and outcome
 
 What the verifier brings decides how far the result may be trusted: nothing (the ledger agrees with
-the key it names itself), a key, a policy with witnesses, the newest checkpoint seen before.
+the key it names itself), a key, a policy with witnesses, anchors outside the ledger, the newest
+checkpoint seen before.
 
 Invariants
 ----------
@@ -24,15 +25,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ledger import checkpoints, segments
+from ledger.anchored import Anchors, Seen
+from ledger.approval import Approvals
 from ledger.blobs import BlobAlteredError, BlobMissingError, BlobStore
 from ledger.checkpoint import read_checkpoint
 from ledger.digest import Digest
 from ledger.errors import ConfigError
 from ledger.findings import Finding, Findings, Report
-from ledger.keys import MalformedKeyError, VerifyKey
+from ledger.keys import ED25519, MalformedKeyError, VerifyKey
 from ledger.lints import Lints
 from ledger.memory import read_last_seen, write_last_seen
 from ledger.note import MalformedNoteError, open_note
+from ledger.policy import policy_of
 from ledger.record import MalformedRecordError
 from ledger.rotation import KeyRing
 from ledger.segments import MalformedLedgerError
@@ -56,6 +60,8 @@ def verify(
     keys: Sequence[VerifyKey] = (),
     policy: Policy | None = None,
     last_seen: Path | None = None,
+    anchor_git: Path | None = None,
+    anchor_tsa: Path | None = None,
 ) -> Report:
     """Return a report on the ledger in `root`.
 
@@ -72,22 +78,35 @@ def verify(
         Records before this seq are believed to state their own hash, and are not parsed.
     keys : sequence of VerifyKey
         Keys of the log that the caller trusts, from outside the ledger. Without, the ledger can
-        only agree with the key that it names itself.
+        only agree with the key that it names itself. Of a log, its first key: later ones follow
+        from its records. Given a cosigning key too, the newest checkpoint must have its line.
     policy : Policy, optional
         Keys of the log and a quorum of witnesses that the newest checkpoint must have.
     last_seen : Path, optional
         A file on the verifier's side with the newest checkpoint accepted before. The ledger must
         extend it; it is moved forward when nothing is found.
+    anchor_git : Path, optional
+        The verifier's own clone of the repository with the tags `ledger/<size>`.
+    anchor_tsa : Path, optional
+        Certificates in PEM of the authority that stamped `anchors/<size>.tsr`.
 
     Raises
     ------
     ConfigError
         If there is no ledger in `root`, or an option does not fit.
+    AnchorError
+        If the clone holds no tag of this ledger.
     """
     if not segments.list_segments(root):
         raise segments.no_ledger(root)
     _check_options(blobs, level)
+    if policy is None and any(key.algorithm != ED25519 for key in keys):
+        policy = policy_of(keys)
     verification = _Verification(root, (*keys, *(policy.logs if policy else ())), policy)
+    if verification.origin:
+        # Without a genesis record nobody knows which anchors are its own; that is a finding.
+        anchors = Anchors(root, verification.origin, git=anchor_git, authority=anchor_tsa)
+        verification.bring(anchors)
     verification.read_checkpoints()
     seen = read_last_seen(last_seen, verification.origin) if last_seen else None
     lints = Lints() if level == "strict" else None
@@ -105,7 +124,9 @@ class _Verification:
 
     def __init__(self, root: Path, keys: tuple[VerifyKey, ...], policy: Policy | None) -> None:
         self._root = root
-        self._brought = keys
+        self._brought = tuple(dict.fromkeys(key for key in keys if key.algorithm == ED25519))
+        self._cosigners = [key for key in policy.keys if key.algorithm != ED25519] if policy else []
+        self._anchors: Anchors | None = None
         self._policy = policy
         self._findings = Findings()
         self._kept: list[tuple[str, Checkpoint]] = []
@@ -113,6 +134,15 @@ class _Verification:
         self._walk = Walk(root, marks=(), lints=None)
         self.origin = ""
         self._ring = self._read_genesis()
+
+    @property
+    def covered(self) -> int:
+        """How many records the newest checkpoint covers that agrees with them."""
+        return self._agreeing.size if self._agreeing else 0
+
+    def bring(self, anchors: Anchors) -> None:
+        """Take the anchors that the verifier brings."""
+        self._anchors = anchors
 
     def read_checkpoints(self) -> None:
         """Read all notes that are kept; the newest stands in two files."""
@@ -132,16 +162,20 @@ class _Verification:
         """Read all records, then compare every checkpoint with them."""
         marks = [checkpoint.size for _, checkpoint in self._kept]
         marks += [seen.size] if seen else []
+        marks += self._anchors.sizes if self._anchors else []
         self._walk = Walk(self._root, marks=marks, lints=lints, since=since)
         self._walk.run()
         for record in self._walk.keys:
             if fault := self._ring.apply(record):
                 self._add("signature", f"the change of keys does not hold: {fault}", record.seq)
+        self._check_approvals()
         if seen is not None:
             self._compare_with_seen(seen)
+        self._compare_with_anchors()
         for name, checkpoint in self._kept:
             self._compare(name, checkpoint)
-        covered = self._agreeing.size if self._agreeing else 0
+        covered = self.covered
+        self._walk.judge_stubs(covered)
         if self._walk.unread_until > covered:
             self._add("missing", "a segment is not here and no checkpoint speaks for it", covered)
 
@@ -152,7 +186,8 @@ class _Verification:
             try:
                 store.get(digest)
             except BlobMissingError as error:
-                if digest not in lints.erased:
+                # A redaction counts when it is signed for: who may only append erases nothing.
+                if self._walk.erased.get(digest, self.covered) >= self.covered:
                     self._add("missing", error.what, seq, where=error.where)
             except BlobAlteredError as error:
                 self._add("altered", error.what, seq, where=error.where)
@@ -171,7 +206,19 @@ class _Verification:
             findings=findings,
             unread=tuple(walk.unread),
             unanswered=lints.unanswered if lints else 0,
+            anchors=tuple(self._anchors.agreeing) if self._anchors else (),
+            keys=tuple(key.text for key in self._ring.valid_at(walk.count)),
         )
+
+    def _check_approvals(self) -> None:
+        """Report every approval that does not hold."""
+        if self._walk.unread or not self.origin:
+            # Who was enrolled may stand in a segment that is not here, or in a lost first record.
+            return
+        approvals = Approvals(self.origin, self._ring.valid_at)
+        for record in self._walk.approvals:
+            if fault := approvals.apply(record):
+                self._add("signature", f"the approval does not hold: {fault}", record.seq)
 
     def _read_genesis(self) -> KeyRing:
         """Return the keys to begin with: those that the caller brought, else the genesis key."""
@@ -187,7 +234,26 @@ class _Verification:
         self.origin = genesis.origin
         if named.name != genesis.origin:
             self._add("signature", "the key is not named by the origin", 0)
+        if genesis.cosigner:
+            self._read_cosigner(genesis.cosigner)
         return KeyRing(genesis.origin, *(self._brought or (named,)))
+
+    def _read_cosigner(self, text: str) -> None:
+        try:
+            cosigner = VerifyKey.parse(text)
+        except MalformedKeyError as error:
+            self._add("signature", f"the second key is none: {error.what}", 0)
+            return
+        # Its line need not be there, unless a policy asks for it; a wrong one rejects the note.
+        if cosigner.name == self.origin and cosigner.algorithm != ED25519:
+            self._cosigners.append(cosigner)
+
+    def _compare_with_anchors(self) -> None:
+        walk = self._walk
+        if self._anchors is not None:
+            found = Seen(walk.count, walk.roots, walk.anchors, walk.broken)
+            for finding in self._anchors.judge(found):
+                self._findings.add(finding)
 
     def _compare_with_seen(self, seen: Checkpoint) -> None:
         walk = self._walk
@@ -253,9 +319,12 @@ class _Verification:
             # Without a genesis record nobody's signature is known; that is reported once.
             return True
         try:
-            open_note(checkpoint.note, keys)
+            verified = open_note(checkpoint.note, (*keys, *self._cosigners)).verified
         except MalformedNoteError as error:
             self._add("signature", error.what, where=name)
+            return False
+        if not any(key in keys for key in verified):
+            self._add("signature", "no key of the log signed", where=name)
             return False
         return True
 
@@ -279,9 +348,13 @@ class _Verification:
                 ", ".join(key.name for key in verified),
                 "checkpoint",
             )
-        return met and self._policy.quorum != "none"
+        # The second key of the log itself is no second party.
+        others = [key for key in self._policy.witnesses.values() if key.name != self.origin]
+        return met and self._policy.quorum != "none" and any(key in verified for key in others)
 
     def _trust(self, *, witnessed: bool) -> Trust:
+        if self._anchors is not None and self._anchors.agreeing:
+            return "anchored"
         if witnessed:
             return "witnessed"
         return "signed" if self._brought else "self-consistent"

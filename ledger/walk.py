@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ledger import segments
 from ledger.digest import ZERO, Digest
+from ledger.digest import sha256 as digest_of
 from ledger.findings import Finding, Findings
 from ledger.merkle import Frontier
 from ledger.record import (
@@ -29,7 +30,7 @@ from ledger.record import (
 from ledger.segments import LineReader, MalformedLedgerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from ledger.findings import Kind
@@ -38,7 +39,14 @@ if TYPE_CHECKING:
     from ledger.segments import Segment, Summary
 
 _LINK: Final = b'"prev_hash":"'
-_MARKS: Final = (b'"type":"key"', b'"type":"redaction"')
+_MARKS: Final = (
+    b'"type":"key"',
+    b'"type":"approval"',
+    b'"type":"redaction"',
+    b'"type":"anchor"',
+)
+_LAST_LETTERS: Final = bytes(sorted({mark[-2] for mark in _MARKS}))
+"""Of the types looked for; in a line `","v":1` and its end follow."""
 _PATIENCE: Final = 0.05
 _TRIES: Final = 3
 
@@ -67,8 +75,11 @@ class Walk:
         self.unread_until = 0
         self.torn: Finding | None = None
         self.keys: list[Record] = []
-        self._stubs: dict[int, Finding] = {}
-        self._redacted: dict[object, int] = {}
+        self.approvals: list[Record] = []
+        self.anchors: list[Record] = []
+        self.erased: dict[str, int] = {}
+        self._stubs: dict[int, tuple[Digest, Finding]] = {}
+        self._allowed: dict[tuple[int, str], int] = {}
         self._root = root
         self._marks = sorted(set(marks), reverse=True)
         self._covered = self._marks[0] if self._marks else 0
@@ -77,6 +88,8 @@ class Walk:
         self._closed = Frontier()
         self._open = Frontier()
         self._before = ZERO.encode()
+        self._digest = hashlib.sha256()
+        self._ts = ""
         self._unfinished = -1
         self._file = ""
         self._offset = 0
@@ -110,8 +123,11 @@ class Walk:
             for segment in found:
                 if self.torn is None:
                     self._read_segment(segment)
-        for seq, finding in self._stubs.items():
-            if self._redacted.get(seq, seq) <= seq:
+
+    def judge_stubs(self, covered: int) -> None:
+        """Report each stub that no later redaction under the checkpoint of `covered` allows."""
+        for seq, (digest, finding) in self._stubs.items():
+            if not seq < self._allowed.get((seq, digest), -1) < covered:
                 self.findings.add(finding)
 
     def _read_segment(self, segment: Segment) -> None:
@@ -124,6 +140,8 @@ class Walk:
             # Nobody can say what the first link should be.
             self._before = b""
         summary = self._read_summary(segment)
+        if summary is None and segment.path is None:
+            return  # A name in `segments/` and nothing behind it: reported, and nothing to read.
         if summary and (segment.path is None or self._is_believed(segment, summary)):
             self._skip(segment, summary)
             return
@@ -147,7 +165,7 @@ class Walk:
         return summary
 
     def _is_believed(self, segment: Segment, summary: Summary) -> bool:
-        """Return whether a segment lies before `since` and changes no key and erases nothing."""
+        """Return whether a segment lies before `since`, without keys, approvals and erasures."""
         if segment.first + summary.count > self._since:
             return False
         with segments.open_segment(segment) as stream:
@@ -183,17 +201,32 @@ class Walk:
             if stated != found and not self.broken:
                 message = "the summary of a segment is not that of its records"
                 self._add("altered", message, found, stated)
+            elif self._lints is not None:
+                self._check_file(summary)
+
+    def _check_file(self, summary: Summary) -> None:
+        """Compare size, digest and last time of a file with its summary; an erasure changes it."""
+        if self.broken or any(seq >= summary.first for seq in self._stubs):
+            return
+        found = f"{self._offset} bytes, sha256 {self._digest.hexdigest()}, ts {self._ts}"
+        ts = summary.ts if self._ts else ""
+        stated = f"{summary.size} bytes, sha256 {summary.sha256}, ts {ts}"
+        if stated != found:
+            self._add("altered", "the summary of a segment is not that of its file", found, stated)
 
     def _read_lines(self, segment: Segment) -> None:
         torn = b""
+        self._ts = ""
         for _ in range(_TRIES):
+            self._digest = hashlib.sha256()
             with segments.open_segment(segment) as stream:
                 stream.seek(self._offset)
                 reader = LineReader(stream)
                 for lines in reader:
-                    if any(mark in reader.block for mark in _MARKS):
-                        self._note_changes(lines)
+                    self._note_changes(lines)
                     self._read_chunk(lines)
+                    if self._lints is not None:
+                        self._digest.update(b"\n".join(lines) + b"\n")
                     if self.torn is not None:
                         return
             torn = reader.torn
@@ -263,8 +296,9 @@ class Walk:
             return False
         own = hashlib.sha256(b"\x00" + body).hexdigest()
         if own != stated and parse_stub(line) is not None:
-            message = "the record is a stub, but no later redaction names it"
-            self._stubs[seq] = Finding("altered", message, seq, self._offset, where=self._file)
+            message = "the record is a stub, but no later redaction under a checkpoint allows it"
+            finding = Finding("altered", message, seq, self._offset, where=self._file)
+            self._stubs[seq] = (digest_of(line), finding)
         elif own != stated:
             self._add("altered", "the record does not state its own hash", own, stated, seq)
         found = link(line)
@@ -283,6 +317,7 @@ class Walk:
         for at, line in enumerate(lines):
             seq = start + at
             record = parse_stub(line) if at in suspects else self._parse(line, seq)
+            self._ts = record.ts if record else ""
             if record is not None and self._lints is not None:
                 for message, expected, found in self._lints.check(record, seq):
                     self._add("lint", message, expected, found, seq)
@@ -297,8 +332,10 @@ class Walk:
             return None
 
     def _note_changes(self, lines: list[bytes]) -> None:
-        """Remember the records that change keys or allow a stub; both levels need them."""
-        for seq, line in enumerate(lines, self.count):
+        """Remember what changes keys, approves, allows a stub or anchors; both levels need it."""
+        # By the last letter of the type, the fastest way to leave out most of the others.
+        likely = [at for at, line in enumerate(lines) if line[-83:-82] in _LAST_LETTERS]
+        for seq, line in ((self.count + at, lines[at]) for at in likely):
             if any(mark in line for mark in _MARKS) and hash_of_line(line):
                 try:
                     record = read_record(line)
@@ -306,8 +343,20 @@ class Walk:
                     continue
                 if record.type == "key":
                     self.keys.append(record)
+                elif record.type == "approval":
+                    self.approvals.append(record)
                 elif record.type == "redaction":
-                    self._redacted[record.data.get("seq")] = seq
+                    self.approvals.append(record)
+                    self._note_redaction(record.data, seq)
+                elif record.type == "anchor":
+                    self.anchors.append(record)
+
+    def _note_redaction(self, data: Mapping[str, object], seq: int) -> None:
+        erased, stub, blob = data.get("seq"), data.get("stub"), data.get("blob")
+        if isinstance(blob, str):
+            self.erased.setdefault(blob, seq)
+        if type(erased) is int and isinstance(stub, str):
+            self._allowed.setdefault((erased, stub), seq)
 
     def _push(self, leaves: list[bytes]) -> None:
         """Extend the tree, taking the root at each mark."""
@@ -332,20 +381,42 @@ class Walk:
 def scan(lines: list[bytes], before: bytes) -> tuple[list[bytes], list[tuple[int, bytes]], bytes]:
     """Return leaf hashes, suspect lines with the link each should have, and the last hash.
 
-    This loop decides how fast a ledger is verified: it hashes each line, compares it with the
-    hash at its end, and the link with the line before. Nothing is parsed.
+    This decides how fast a ledger is verified: each line is hashed, and hashes and links of all
+    lines are compared with those that they state in two comparisons. Nothing is parsed. Only where
+    one of them fails is each line looked at.
     """
+    if not lines:
+        return [], [], before
+    sha256 = hashlib.sha256
+    leaves = [sha256(b"\x00%b}" % line[:-TAIL]).digest() for line in lines]
+    hashes = hexlify(b"".join(leaves), b",", 32)
+    ends = b',"hash":"%b"}' % hashes.replace(b",", b'"},"hash":"')
+    try:
+        links = b",".join([line[(at := line.rindex(_LINK) + 13) : at + 64] for line in lines])
+    except ValueError:
+        # A line without a link.
+        return scan_each(lines, before)
+    holds = (
+        b"".join([line[-TAIL:] for line in lines]) == ends
+        and links == (b"%b,%b" % (before, hashes))[: len(links)]
+        and len(links) == len(hashes)
+    )
+    return (leaves, [], hashes[-64:]) if holds else scan_each(lines, before)
+
+
+def scan_each(
+    lines: list[bytes], before: bytes
+) -> tuple[list[bytes], list[tuple[int, bytes]], bytes]:
+    """Do what `scan` does, line by line."""
     leaves: list[bytes] = []
     suspects: list[tuple[int, bytes]] = []
-    sha256, push = hashlib.sha256, leaves.append
     for line in lines:
-        digest = sha256(b"\x00" + line[:-75] + b"}").digest()
+        digest = hashlib.sha256(b"\x00" + line[:-TAIL] + b"}").digest()
         text = hexlify(digest)
-        at = line.rfind(_LINK) + 13
-        if line[at : at + 64] != before or line[-75:] != b',"hash":"' + text + b'"}':
+        if link(line) != before or line[-TAIL:] != b',"hash":"' + text + b'"}':
             suspects.append((len(leaves), before))
             digest, text = stated(line, digest)
-        push(digest)
+        leaves.append(digest)
         before = text
     return leaves, suspects, before
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from ledger import checkpoints, durable
 from ledger.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from ledger.errors import ConfigError, IntegrityError
-from ledger.keys import COSIGNATURE, WrongKeyError
+from ledger.keys import ED25519, WrongKeyError
 from ledger.lock import Lock
 from ledger.merkle import EMPTY_ROOT, verify_consistency
 from ledger.note import (
@@ -93,12 +93,12 @@ class Witness:
         logs: Iterable[VerifyKey],
         clock: Callable[[], datetime],
     ) -> None:
-        if key.algorithm != COSIGNATURE:
+        if key.algorithm == ED25519:
             raise WrongKeyError(
                 what="expected a cosigning key, found one of a log",
                 where=key.name,
                 why="a witness signs with a time, under an algorithm of its own",
-                fix="generate the key with `--witness`",
+                fix="generate the key with `--witness` or `--mldsa`",
             )
         self._folder = folder
         self._key = key

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
-from typer.testing import CliRunner
-
-from flows.cli import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,6 +87,11 @@ class Workplace:
 
     def assay(self, *arguments: str, env: Mapping[str, str] | None = None) -> Called:
         """Call `assay -C folder ...` in this process."""
+        # The tests of the ledger run without the rest of the project.
+        from typer.testing import CliRunner  # noqa: PLC0415
+
+        from flows.cli import app  # noqa: PLC0415
+
         result = CliRunner().invoke(app, ["-C", str(self.folder), *arguments], env=env)
         return Called(result.exit_code, result.stdout, result.stderr)
 

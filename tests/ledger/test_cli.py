@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ledger import SigningKey
+from ledger import BlobStore, SigningKey
 from ledger.cli import main
 from tests.ledger.conftest import ORIGIN, fill
 
@@ -209,3 +209,38 @@ def test_the_module_runs_alone(log: Log) -> None:
         ["bash", "-o", "pipefail", "-c", piped], cwd=root, check=False, capture_output=True
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_erasing_and_compressing(
+    run: Run, make_log: Callable[..., Log], key: SigningKey, tmp_path: Path
+) -> None:
+    """What would go is shown first; then it goes, and the ledger verifies."""
+    log = make_log(4)
+    fill(log, 5)
+    log.checkpoint(key)
+    key.save(tmp_path / "log.key")
+    count = log.head().count
+    code, out, _ = run("redact", log.path, "--record", 1, "--dry-run")
+    assert (code, out.splitlines()[1].split("  ")[0], log.head().count) == (0, "1", count)
+    code, _, err = run("redact", log.path, "--record", 1)
+    assert (code, "--sign" in err) == (2, True)
+    code, _, err = run("redact", log.path, "--blob", "0" * 64)
+    assert (code, "--blobs" in err) == (2, True)
+    signed = ["--sign", tmp_path / "log.key", "--by", "compliance", "--ground", "on request"]
+    code, _, err = run("redact", log.path, "--record", 1, *signed[:2])
+    assert (code, err.partition("]")[0]) == (2, "error[E0156")
+    code, out, _ = run("redact", log.path, "--record", 1, *signed)
+    assert (code, out.splitlines()[-1].split(",")[0]) == (0, f"erased under record {count}")
+    store = BlobStore(tmp_path / "blobs")
+    blob = store.put(b"x")
+    assert run("redact", log.path, "--blob", blob, "--blobs", store.root, *signed)[0] == 0
+    assert run("redact", log.path, "--record", 0, *signed)[0] == 2
+    assert not store.has(blob)
+    code, out, _ = run("compress", log.path)
+    assert (code, [Path(each).name for each in out.splitlines()[:3]]) == (
+        0,
+        [f"audit-{first:012d}.jsonl.gz" for first in (0, 4, 8)],
+    )
+    assert run("verify", log.path, "--blobs", store.root)[0] == 0
+    assert run("compress", log.path)[1].startswith("PASS")
+    assert run("log", log.path, "--type", "redaction")[1].count("\n") == 2

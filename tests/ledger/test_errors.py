@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 import ledger
-from ledger import IntegrityError, LedgerError, LockedError
+from ledger import IntegrityError, LedgerError, LockedError, TimestampError
 
 KINDS = [
     each
@@ -46,5 +46,5 @@ def test_exit_codes_are_those_of_the_interface() -> None:
     """3 is an integrity breach and nothing else; 75 asks to try again."""
     for kind in KINDS:
         assert (kind.exit_code == 3) == issubclass(kind, IntegrityError)
-        assert (kind.exit_code == 75) == issubclass(kind, LockedError)
+        assert (kind.exit_code == 75) == issubclass(kind, (LockedError, TimestampError))
         assert kind.exit_code in (2, 3, 70, 75)

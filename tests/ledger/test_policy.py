@@ -9,12 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import ConfigError, SigningKey
+from ledger import ConfigError, MalformedNoteError, SigningKey
 from ledger.keys import COSIGNATURE
-from ledger.policy import MalformedPolicyError, Policy, load_policy, parse_policy
+from ledger.note import cosign_text, format_note, sign_text
+from ledger.policy import (
+    MalformedPolicyError,
+    Policy,
+    UntrustedNoteError,
+    known_signatures,
+    load_policy,
+    open_trusted,
+    parse_policy,
+    policy_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ledger.note import Signature
 
 LOG = SigningKey("example.org/log", bytes(32)).verify_key
 WITNESSES = [
@@ -107,3 +119,43 @@ def test_a_policy_is_loaded_from_a_file(tmp_path: Path) -> None:
     assert load_policy(tmp_path / "policy").quorum == "x-and-y"
     with pytest.raises(ConfigError, match="no policy file"):
         load_policy(tmp_path / "missing")
+
+
+TEXT = "example.org/log\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+SIGNED = sign_text(TEXT, SigningKey("example.org/log", bytes(32)))
+COSIGNED = [
+    cosign_text(TEXT, SigningKey(key.name, bytes([n]) * 32, COSIGNATURE), time=n)
+    for n, key in enumerate(WITNESSES, 1)
+]
+
+
+def test_keys_ask_for_the_log_and_every_witness() -> None:
+    """Who holds two witness keys wants both cosignatures; who holds none asks for none."""
+    one, two = WITNESSES[:2]
+    held = policy_of([one, LOG, two])
+    assert held.logs == (LOG,)
+    for cosigned in ([], COSIGNED[:1], COSIGNED[1:2]):
+        with pytest.raises(UntrustedNoteError) as caught:
+            open_trusted(format_note(TEXT, [SIGNED, *cosigned]), held)
+        assert caught.value.exit_code == 3
+    both = open_trusted(format_note(TEXT, [SIGNED, *COSIGNED]), held)
+    assert set(both.verified) == {LOG, one, two}
+    assert open_trusted(format_note(TEXT, [SIGNED]), policy_of([LOG])).verified == (LOG,)
+
+
+def test_cosignatures_alone_are_not_enough() -> None:
+    """The log itself must have signed."""
+    with pytest.raises(UntrustedNoteError):
+        open_trusted(format_note(TEXT, COSIGNED), policy_of([LOG, *WITNESSES]))
+    with pytest.raises(MalformedNoteError):
+        open_trusted(format_note(TEXT, COSIGNED), policy_of([LOG]))
+
+
+@given(st.permutations([SIGNED, *COSIGNED]), st.sets(st.integers(0, 4)))
+def test_known_signatures_have_one_order(signatures: list[Signature], chosen: set[int]) -> None:
+    """Of the keys that were verified, once each, the log's first; in whatever order they came."""
+    keys = [LOG, *(WITNESSES[n] for n in chosen)]
+    opened = open_trusted(format_note(TEXT, [*signatures, signatures[0]]), policy_of(keys))
+    wanted = format_note(TEXT, [SIGNED, *(COSIGNED[n] for n in sorted(chosen))])
+    assert known_signatures(opened) == wanted
+    assert known_signatures(open_trusted(wanted, policy_of(keys))) == wanted

@@ -16,7 +16,7 @@ from ledger import (
     verify,
 )
 from ledger.keys import COSIGNATURE
-from ledger.rotation import KeyRing, parse_change, sign_change
+from ledger.rotation import KeyRing, Window, parse_change, read_windows, sign_change
 from tests.ledger.conftest import ORIGIN, fill, note
 
 if TYPE_CHECKING:
@@ -132,3 +132,15 @@ def test_a_stranger_cannot_take_the_ledger_over(make_log: MakeLog) -> None:
     report = verify(log.path)
     assert [each.kind for each in report.findings] == ["signature"] * 3
     assert log.head().count == 2
+
+
+def test_the_keys_of_a_ledger_are_listed_with_their_sizes(make_log: MakeLog) -> None:
+    """As the records state them; a change that does not hold is left out."""
+    log = make_log(key=FIRST)
+    log.append([sign_change("add", SECOND.verify_key, ORIGIN, FIRST, SECOND)])
+    log.append([sign_change("add", THIRD.verify_key, ORIGIN, THIRD)])
+    log.append([sign_change("retire", FIRST.verify_key, ORIGIN, SECOND)])
+    assert read_windows(log.path) == (
+        Window(FIRST.verify_key, 0, 3),
+        Window(SECOND.verify_key, 2),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -140,6 +141,21 @@ def test_a_ledger_rolled_back_with_its_checkpoints_is_not_signed(
             back.checkpoint(loaded)
 
 
+def test_a_key_that_signed_begins_no_second_ledger(
+    make_log: MakeLog, root: Path, key: SigningKey, clock: Clock, tmp_path: Path
+) -> None:
+    """Deleting the ledger and beginning anew under the same key would be a fork."""
+    key.save(tmp_path / "log.key")
+    loaded = SigningKey.load(tmp_path / "log.key")
+    log = make_log()
+    fill(log, 1)
+    log.checkpoint(loaded)
+    shutil.rmtree(root)
+    with pytest.raises(InconsistentCheckpointError, match="its key signed 3 records"):
+        Log.create(root, origin=ORIGIN, key=loaded, clock=clock)
+    assert not root.exists()
+
+
 def test_lost_checkpoints_are_signed_again(
     make_log: MakeLog, root: Path, key: SigningKey, tmp_path: Path
 ) -> None:
@@ -185,4 +201,54 @@ def test_a_checkpoint_of_another_ledger_is_noticed(
     )
     publish(root, other.checkpoint(stranger))
     with pytest.raises(InconsistentCheckpointError, match="another origin"):
+        log.checkpoint(key)
+
+
+def test_a_checkpoint_reads_only_what_came_since(
+    log: Log, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second checkpoint of a log opens at the end of the first, not at the beginning."""
+    log.append([note(1)])
+    log.checkpoint(key)
+
+    def unused(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("ledger.tree.checked_lines", unused)
+    monkeypatch.setattr("ledger.tree.frontier_at", unused)
+    for number in range(2, 5):
+        log.append([note(number)])
+        signed = log.checkpoint(key)
+    monkeypatch.undo()
+    assert signed.root == tree_root([bytes.fromhex(each.hash) for each in log.read()]).hex()
+
+
+@pytest.mark.parametrize("change", ["byte", "link", "lines"])
+def test_what_came_since_is_checked(log: Log, key: SigningKey, change: str) -> None:
+    """Hash, link and number of the lines: what does not hold is not signed."""
+    fill(log, 1, "run-a")
+    log.checkpoint(key)
+    fill(log, 2, "run-b")
+    path = log.path / "audit.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    if change == "byte":
+        lines[-1] = lines[-1].replace(b"run-b", b"run-c")
+    elif change == "link":
+        lines[-2] = lines[-1]
+    else:
+        lines[-2:] = [lines[-2][:-1] + b" " + lines[-1]]
+    path.write_bytes(b"".join(lines))
+    log._tail = replace(log._end, size=path.stat().st_size)
+    with pytest.raises(BrokenChainError):
+        log.checkpoint(key)
+
+
+def test_a_line_too_few_is_noticed(log: Log, key: SigningKey) -> None:
+    """The bytes hold, but there are fewer records than the log counted."""
+    log.append([note(1)])
+    log.checkpoint(key)
+    log.append([note(2)])
+    end = log._end
+    log._tail = replace(end, count=end.count + 1)
+    with pytest.raises(BrokenChainError):
         log.checkpoint(key)

@@ -26,9 +26,9 @@ SOURCE = Path(standalone.__file__)
 
 
 def test_it_is_short_and_stands_alone() -> None:
-    """At most 200 lines, and only the standard library."""
+    """At most 320 lines, and only the standard library."""
     text = SOURCE.read_text(encoding="utf-8")
-    assert text.count("\n") <= 200
+    assert text.count("\n") <= 320
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             assert {each.name for each in node.names} <= sys.stdlib_module_names
@@ -78,9 +78,9 @@ def test_a_ledger_and_a_proof_pass_in_a_process_of_their_own(
     [
         name
         for name in NAMES
-        # What it does not judge: rules, blobs, other keys, memories, stubs, moved segments, and
-        # what no signed record is touched by.
-        if not name.startswith(("rule", "blob", "key", "witness", "policy", "stub", "seen"))
+        # What it does not judge: rules, blobs that are not there, witnesses, memories, moved
+        # segments, and what no signed record is touched by.
+        if not name.startswith(("rule", "blob", "witness", "policy", "seen"))
         and not read(name)["brings"]
         and "segment-moved" not in name
         and not name.startswith("summary")

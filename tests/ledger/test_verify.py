@@ -105,8 +105,8 @@ def test_each_ledger_is_remembered_on_its_own(log: Log, tmp_path: Path) -> None:
         verify(log.path, last_seen=tmp_path / "seen")
 
 
-def test_blobs_are_checked_when_asked(make_log: MakeLog, tmp_path: Path) -> None:
-    """Missing, altered, and erased under a redaction."""
+def test_blobs_are_checked_when_asked(make_log: MakeLog, key: SigningKey, tmp_path: Path) -> None:
+    """Missing, altered, and erased under a redaction that is signed for."""
     log, store = make_log(), BlobStore(tmp_path / "blobs")
     digests = [store.put(bytes([n])) for n in range(3)]
     references: dict[str, Any] = {str(n): digest for n, digest in enumerate(digests)}
@@ -120,6 +120,8 @@ def test_blobs_are_checked_when_asked(make_log: MakeLog, tmp_path: Path) -> None
     assert [each.kind for each in report.findings] == ["missing", "missing", "altered"]
     assert verify(log.path).ok
     log.append([Draft(type="redaction", run_id="", step="", id="", data={"blob": digests[0]})])
+    assert len(verify(log.path, blobs=store.root).findings) == 3
+    log.checkpoint(key)
     report = verify(log.path, blobs=store.root)
     assert [each.seq for each in report.findings] == [1, 1]
     with pytest.raises(ConfigError, match="fast"):

@@ -6,9 +6,7 @@ import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
-from ledger import (
-    dumps,
-)
+from ledger import dumps, sha256
 from ledger.note import cosign_text, format_note, parse_note, sign_note
 from ledger.rotation import sign_change
 
@@ -141,6 +139,9 @@ def summarizing(name: str, desc: str, **fields: object) -> None:
 
 summarizing("summary-root", "Another subtree root.", root="1" * 64)
 summarizing("summary-head", "Another head.", head="1" * 64)
+summarizing("summary-file-size", "Another size of the file.", size=1)
+summarizing("summary-file-digest", "Another digest of the file.", sha256="1" * 64)
+summarizing("summary-file-ts", "Another last time.", ts="2026-01-01T00:00:00.000000Z")
 
 
 @attack("summary-root-moved", "missing", "rewritten")
@@ -327,36 +328,84 @@ def redaction(**data: object) -> Body:
     }
 
 
-@attack("blob-erased", "none")
-def _(world: World) -> None:
-    """An input was erased, and a redaction record says so."""
+def sign_all(world: World, key: SigningKey = KEY) -> None:
+    """Sign a checkpoint over all records."""
+    paths = [path for path in sorted(world.files) if path.startswith("ledger/audit")]
+    lines = [line for path in paths for line in world.lines(path)]
+    note = checkpoint_of(lines, key).note
+    world.files[f"ledger/checkpoints/{len(lines):012d}"] = note
+    world.files["ledger/checkpoint"] = note
+
+
+def _erase_blob(world: World) -> None:
     path = _blob(world)
     digest = path.removeprefix("blobs/sha256/").replace("/", "")
     del world.files[path]
-    bodies: list[Any] = [*world.bodies(), redaction(blob=digest)]
-    world.reseal(bodies)
+    world.reseal([*world.bodies(), redaction(blob=digest)])
+
+
+@attack("blob-erased", "none")
+def _(world: World) -> None:
+    """An input was erased, and a redaction record says so."""
+    _erase_blob(world)
+    sign_all(world)
+
+
+@attack("blob-erased-unsigned", "missing")
+def _(world: World) -> None:
+    """An input was erased, and nobody signed for the redaction record."""
+    _erase_blob(world)
+
+
+@attack("blob-erased-other", "missing")
+def _(world: World) -> None:
+    """An input is gone, and a redaction record names another."""
+    del world.files[_blob(world)]
+    world.reseal([*world.bodies(), redaction(blob="0" * 64)])
+    sign_all(world)
 
 
 # Content erased from a line.
 
 
-def erase(world: World, seq: int, /, **changes: object) -> None:
-    """Replace a line by a stub that keeps place, link and hash."""
+def stub_of(world: World, seq: int, /, **changes: object) -> bytes:
+    """Return the stub of a record, perhaps a wrong one."""
     path, at = world.place(seq)
-    lines = world.lines(path)
-    record = json.loads(lines[at])
+    record = json.loads(world.lines(path)[at])
     digest = record.pop("hash")
     kept = ("v", "seq", "ts", "type", "prev_hash", "run_id", "step", "id")
-    stub = {name: record[name] for name in kept} | {"redacted": True, **changes}
-    lines[at] = dumps(stub)[:-1] + f',"hash":"{digest}"}}\n'.encode()
+    stub = {name: record[name] for name in kept if name in record}
+    stub |= {"redacted": True, **changes}
+    return dumps(stub)[:-1] + f',"hash":"{digest}"}}\n'.encode()
+
+
+def erase(world: World, seq: int, /, stub: bytes = b"") -> None:
+    """Put a stub in the place of a line."""
+    path, at = world.place(seq)
+    lines = world.lines(path)
+    lines[at] = stub or stub_of(world, seq)
     world.put(lines, path)
+
+
+def allow(world: World, seq: int, line: bytes = b"", /, **changes: object) -> None:
+    """Append a redaction record that allows a stub, and sign for it."""
+    stub = sha256((line or stub_of(world, seq))[:-1])
+    stated: dict[str, object] = {"seq": seq, "stub": stub}
+    world.reseal([*world.bodies(), redaction(**{**stated, **changes})])
+    sign_all(world)
 
 
 @attack("stub-allowed", "none")
 def _(world: World) -> None:
     """A line was erased, and a later redaction record names it."""
-    world.reseal([*world.bodies(), redaction(seq=5)])
+    allow(world, 5)
     erase(world, 5)
+
+
+@attack("stub-allowed-later", "none")
+def _(world: World) -> None:
+    """A line was not erased yet, and a redaction record names it already."""
+    allow(world, 5)
 
 
 @attack("stub-alone", "altered")
@@ -365,28 +414,81 @@ def _(world: World) -> None:
     erase(world, 5)
 
 
+@attack("stub-unsigned", "altered")
+def _(world: World) -> None:
+    """A line was erased, and nobody signed for the redaction record."""
+    allowed = sha256(stub_of(world, 5)[:-1])
+    world.reseal([*world.bodies(), redaction(seq=5, stub=allowed)])
+    erase(world, 5)
+
+
+@attack("stub-of-another", "altered")
+def _(world: World) -> None:
+    """A line was erased, and the redaction record names another."""
+    allow(world, 7)
+    erase(world, 5)
+
+
+@attack("stub-without-digest", "altered")
+def _(world: World) -> None:
+    """The redaction record does not state which stub it allows."""
+    allow(world, 5, stub=None)
+    erase(world, 5)
+
+
+@attack("stub-odd-redaction", "none")
+def _(world: World) -> None:
+    """A redaction record of odd values allows nothing, and harms nothing."""
+    allow(world, 5, seq=[5], blob={"x": 1})
+
+
+@attack("stub-seq-true", "altered")
+def _(world: World) -> None:
+    """True is not 1."""
+    allow(world, 1, seq=True)
+    erase(world, 1)
+
+
 @attack("stub-announced", "altered")
 def _(world: World) -> None:
     """A redaction record names a line that comes later."""
     bodies: list[Any] = list(world.bodies())
-    bodies[20] = {**redaction(seq=21), "ts": bodies[20]["ts"]}
     bodies[21].update({"run_id": "r", "step": "s", "id": "i"})
+    bodies[20] = {**redaction(seq=21, stub="0" * 64), "ts": bodies[20]["ts"]}
     world.reseal(bodies)
+    sign_all(world)
     erase(world, 21)
+
+
+@attack("stub-edited", "altered")
+def _(world: World) -> None:
+    """The id in a lawful stub was changed afterwards: its hash cannot tell, its digest can."""
+    allow(world, 5)
+    erase(world, 5, stub_of(world, 5, id="run-a/optimize/0/2", type="intent"))
 
 
 @attack("stub-other-link", "altered")
 def _(world: World) -> None:
     """A stub whose link is not that of the record."""
-    world.reseal([*world.bodies(), redaction(seq=5)])
-    erase(world, 5, prev_hash="1" * 64)
+    stub = stub_of(world, 5, prev_hash="1" * 64)
+    allow(world, 5, stub)
+    erase(world, 5, stub)
 
 
 @attack("stub-other-seq", "lint")
 def _(world: World) -> None:
-    """A stub with the seq of another record."""
-    world.reseal([*world.bodies(), redaction(seq=5)])
-    erase(world, 5, seq=6)
+    """A stub with the seq of another record, allowed by the holder of the key."""
+    stub = stub_of(world, 5, seq=6)
+    allow(world, 5, stub)
+    erase(world, 5, stub)
+
+
+@attack("stub-with-content", "altered")
+def _(world: World) -> None:
+    """A stub that brings content of its own."""
+    stub = stub_of(world, 5, data={"weights": {"SPY": 1}})
+    allow(world, 5, stub)
+    erase(world, 5, stub)
 
 
 # Keys.
@@ -404,11 +506,7 @@ def change_keys(world: World, *changes: Draft, sign: SigningKey) -> None:
         }
         bodies.append(body)
     world.reseal(bodies)
-    paths = [path for path in sorted(world.files) if path.startswith("ledger/audit")]
-    lines = [line for path in paths for line in world.lines(path)]
-    note = checkpoint_of(lines, sign).note
-    world.files[f"ledger/checkpoints/{len(lines):012d}"] = note
-    world.files["ledger/checkpoint"] = note
+    sign_all(world, sign)
 
 
 ADD = sign_change("add", SECOND.verify_key, ORIGIN, KEY, SECOND)
@@ -462,6 +560,17 @@ def _(world: World) -> None:
 def _(world: World) -> None:
     """The only key is retired."""
     change_keys(world, RETIRE, sign=KEY)
+
+
+@attack("stub-of-key", "altered", "signature")
+def _(world: World) -> None:
+    """A change of keys was erased: what the added key signed is nobody's any more."""
+    change_keys(world, ADD, sign=SECOND)
+    seq = len(world.bodies()) - 1
+    stub = stub_of(world, seq)
+    world.reseal([*world.bodies(), redaction(seq=seq, stub=sha256(stub[:-1]))])
+    sign_all(world, SECOND)
+    erase(world, seq, stub)
 
 
 # Witnesses.
