@@ -470,6 +470,26 @@ class MetaParams(Section):
     """Rows of sleeve returns that a decision learns from."""
 
 
+class TournamentParams(Section):
+    """How trials are compared; recorded before the first of them has a result."""
+
+    rule: Literal[
+        "sharpe",
+        "sortino",
+        "calmar",
+        "annual_return",
+        "total_return",
+        "volatility",
+        "max_drawdown",
+    ] = "sharpe"
+    """Measure after costs by which trials are ranked: highest first, `volatility` and
+    `max_drawdown` lowest first."""
+    blocks: Annotated[int, Field(ge=2, le=20, multiple_of=2)] = 16
+    """Blocks of days whose halves are compared to estimate the probability of overfitting."""
+    baseline: Cell = Cell()
+    """Cell that every trial is compared with; it is walked too."""
+
+
 class Sleeve(Section):
     """A run profile used as an asset."""
 
@@ -485,7 +505,7 @@ class RunProfile(Section):
     description: str = ""
     """What this profile is for."""
     mode: Literal["research", "live"] = "research"
-    """`live` refuses a dirty tree."""
+    """`live` starts only on what a second person approved, from a clean checkout."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
     """Seed of everything random."""
     data: DataParams = DataParams()
@@ -504,6 +524,8 @@ class RunProfile(Section):
     """Run profiles combined by `meta`; empty for a plain profile."""
     meta: MetaParams = MetaParams()
     """How the sleeves are combined."""
+    tournament: TournamentParams = TournamentParams()
+    """How the cells are compared by `assay tournament run`."""
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> RunProfile:

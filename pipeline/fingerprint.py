@@ -35,12 +35,12 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
+from pipeline.values import Panel
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
-
-    from pipeline.values import Panel
 
 TAG = b"assay.table.v1\n"
 """First bytes of every preimage; another encoding needs another tag."""
@@ -51,6 +51,7 @@ _TYPES = {
     np.dtype("datetime64[D]"): "date",
 }
 
+_LENGTH_BYTES = 8
 _CANONICAL_NAN = np.float64(np.nan)
 
 Column: TypeAlias = "NDArray[np.generic]"
@@ -75,9 +76,36 @@ def panel_digest(panel: Panel) -> str:
     Columns are the dates, then the closes of each symbol; a symbol called `date` cannot be taken
     for the dates, since types and places differ.
     """
-    closes = np.ascontiguousarray(panel.closes.T)
-    columns = [("date", panel.dates), *zip(panel.symbols, closes, strict=True)]
-    return table_digest("panel", columns, order=("date",))
+    return table_digest("panel", _panel_columns(panel), order=("date",))
+
+
+def panel_preimage(panel: Panel) -> bytes:
+    """Return the bytes of which `panel_digest` is the SHA-256."""
+    return TAG + b"".join(_framed(_parts("panel", _panel_columns(panel), ("date",))))
+
+
+def parse_panel(preimage: bytes) -> Panel:
+    """Return the panel of which `panel_preimage` wrote the bytes.
+
+    Raises
+    ------
+    ValueError
+        For every other sequence of bytes.
+    """
+    header, *parts = _unframed(preimage)
+    try:
+        names = [str(name) for name, _ in json.loads(header)["columns"]]
+        dates, *closes = (np.frombuffer(part, "<i8") for part in parts[1::2])
+        values = np.array([column.view("<f8") for column in closes]).T
+        panel = Panel.of(dates.astype("datetime64[D]"), names[1:], values)
+        again = panel_preimage(panel)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        msg = f"not the preimage of a panel: {error}"
+        raise ValueError(msg) from error
+    if again != preimage:
+        msg = "another spelling of the panel is the canonical one"
+        raise ValueError(msg)
+    return panel
 
 
 def bars_digest(bars: LongTable) -> str:
@@ -105,6 +133,21 @@ def table_digest(kind: str, columns: Sequence[tuple[str, Column]], order: Sequen
     ValueError
         If a column is not one-dimensional, lengths differ, or a date is NaT.
     """
+    digest = hashlib.sha256(TAG)
+    for piece in _framed(_parts(kind, columns, order)):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _panel_columns(panel: Panel) -> list[tuple[str, Column]]:
+    closes = np.ascontiguousarray(panel.closes.T)
+    return [("date", panel.dates), *zip(panel.symbols, closes, strict=True)]
+
+
+def _parts(
+    kind: str, columns: Sequence[tuple[str, Column]], order: Sequence[str]
+) -> Iterator[bytes]:
+    """Yield the header, then bitmap and buffer of each column."""
     rows = {len(values) for _, values in columns}
     if len(rows) > 1 or any(values.ndim != 1 for _, values in columns):
         msg = f"expected columns of one length, found {sorted(rows)}"
@@ -116,14 +159,29 @@ def table_digest(kind: str, columns: Sequence[tuple[str, Column]], order: Sequen
         "order": list(order),
     }
     encoded = json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    digest = hashlib.sha256(TAG)
-    parts = [encoded.encode("ascii")]
+    yield encoded.encode("ascii")
     for name, values in columns:
-        parts.extend((_bitmap(values), _buffer(name, values)))
+        yield _bitmap(values)
+        yield _buffer(name, values)
+
+
+def _framed(parts: Iterable[bytes]) -> Iterator[bytes]:
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
+        yield len(part).to_bytes(_LENGTH_BYTES, "little")
+        yield part
+
+
+def _unframed(preimage: bytes) -> list[bytes]:
+    """Return header, bitmaps and buffers of a preimage."""
+    parts, at = [], len(TAG)
+    while at < len(preimage):
+        start = at + _LENGTH_BYTES
+        at = start + int.from_bytes(preimage[at:start], "little")
+        parts.append(preimage[start:at])
+    if not preimage.startswith(TAG) or at != len(preimage) or not parts:
+        msg = "not the preimage of a table"
+        raise ValueError(msg)
+    return parts
 
 
 def _type_of(name: str, values: Column) -> str:

@@ -30,6 +30,8 @@ STEPS = (
     "measure",
     "compose",
     "flatten",
+    "trial",
+    "score",
 )
 """Every step that decides, in the order of the walk."""
 

@@ -19,6 +19,7 @@ from pipeline.config import (
     RegimeParams,
     SelectionParams,
     SimulationParams,
+    TournamentParams,
 )
 from pipeline.errors import ConfigError, GateClosedError
 from pipeline.values import Holdings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.ingestion.health import HealthReport
     from pipeline.meta.sleeves import Composition
     from pipeline.records import Intent
+    from pipeline.selection.clusters import ClusterSpec
     from pipeline.selection.synthesis import Selection
     from pipeline.values import Panel, Payload
 
@@ -140,6 +142,7 @@ def _optimize(intent: Intent, evidence: Evidence) -> Payload:
 
     params, periods = _with_periods(intent.params)
     chosen, clusters = candidates(intent, evidence)
+    book = evidence.results.get("holdings")
     solution = optimize(
         chosen.returns(),
         clusters,
@@ -149,14 +152,43 @@ def _optimize(intent: Intent, evidence: Evidence) -> Payload:
         periods_per_year=periods,
         seed=intent.seed,
         quadrant=cast("str | None", evidence.results["regime"].get("quadrant")),
+        holdings=None
+        if book is None
+        else Holdings.from_payload(cast("Payload", book["holdings_end"])),
     )
-    return {**solution.to_payload(), "as_of": intent.as_of, "slice_sha256": panel_digest(chosen)}
+    found = {**solution.to_payload(), "as_of": intent.as_of, "slice_sha256": panel_digest(chosen)}
+    if "trading" not in intent.params:
+        # Recorded before results named their clusters: a replay gives what was recorded.
+        return found
+    return {**found, "clusters_sha256": _spec(evidence, clusters).sha256}
+
+
+def _spec(evidence: Evidence, clusters: Mapping[int, Sequence[str]]) -> ClusterSpec:
+    """Return the clusters of the window: those of the selection, or each sleeve its own."""
+    from pipeline.selection.clusters import ClusterSpec  # noqa: PLC0415 - scipy
+    from pipeline.selection.synthesis import Selection  # noqa: PLC0415 - scipy
+
+    if "selection" in evidence.results:
+        return Selection.from_payload(evidence.results["selection"]).spec
+    return ClusterSpec.of(clusters)
+
+
+def _with_clusters(result: Payload, upstream: Payload) -> Payload:
+    """Return `result` with the clusters that its upstream decision was taken with."""
+    if "clusters_sha256" not in upstream:
+        return result
+    return {**result, "clusters_sha256": upstream["clusters_sha256"]}
 
 
 def candidates(intent: Intent, evidence: Evidence) -> tuple[Panel, dict[int, tuple[str, ...]]]:
     """Return the rows and clusters that an `optimize` decision weighs.
 
     With them and the result `replay.certificate.certify` confirms the weights.
+
+    Raises
+    ------
+    DataError
+        If the clusters are not those whose digest the selection recorded.
     """
     from pipeline.selection.synthesis import Selection  # noqa: PLC0415 - scipy
 
@@ -164,7 +196,7 @@ def candidates(intent: Intent, evidence: Evidence) -> tuple[Panel, dict[int, tup
     cell = _given(intent.cell, intent, "an engine and a risk profile")
     if "selection" in evidence.results:
         selection = Selection.from_payload(evidence.results["selection"])
-        symbols, clusters = selection.selected, dict(selection.clusters)
+        symbols, clusters = selection.selected, dict(selection.spec.checked().clusters)
         if cell.risk_profile == "market":
             declared = cast("Sequence[str]", intent.params["benchmark_symbols"])
             symbols, clusters = _with_benchmark(selection, declared)
@@ -196,8 +228,10 @@ def _rebalance(intent: Intent, evidence: Evidence) -> Payload:
     from pipeline.rebalance import rebalance  # noqa: PLC0415
 
     params = SimulationParams.model_validate(intent.params)
-    targets = cast("dict[str, float]", evidence.results["weights"]["weights"])
-    return rebalance(_carried(evidence, params)[0], targets, intent.as_of, params).to_payload()
+    weights = evidence.results["weights"]
+    targets = cast("dict[str, float]", weights["weights"])
+    holdings, _ = _carried(evidence, params)
+    return _with_clusters(rebalance(holdings, targets, intent.as_of, params).to_payload(), weights)
 
 
 def _simulate(intent: Intent, evidence: Evidence) -> Payload:
@@ -207,7 +241,7 @@ def _simulate(intent: Intent, evidence: Evidence) -> Payload:
     holdings, liquidated_at = _carried(evidence, params)
     trades = evidence.results["trades"]
     targets = cast("dict[str, float]", trades["targets"])
-    return simulate(
+    simulated = simulate(
         _given(evidence.panel, intent, "rows of the snapshot"),
         holdings,
         targets,
@@ -216,6 +250,7 @@ def _simulate(intent: Intent, evidence: Evidence) -> Payload:
         liquidated_at=liquidated_at,
         as_of=trades["as_of"],
     ).to_payload()
+    return _with_clusters(simulated, trades)
 
 
 def _measure(intent: Intent, evidence: Evidence) -> Payload:
@@ -255,6 +290,26 @@ def _flatten(intent: Intent, evidence: Evidence) -> Payload:
         if role.startswith("sleeve.")
     }
     return flatten(top, sleeves, as_of=intent.as_of).to_payload()
+
+
+def _trial(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.trials import judge  # noqa: PLC0415
+
+    params, periods = _with_periods(intent.params)
+    windows = cast("int", params["windows"])
+    return judge(evidence.series["simulations"], evidence.series["weights"], windows, periods)
+
+
+def _score(intent: Intent, evidence: Evidence) -> Payload:
+    from pipeline.trials import score  # noqa: PLC0415
+
+    return score(
+        {role.removeprefix("trial."): found for role, found in evidence.results.items()},
+        {role.removeprefix("simulations."): found for role, found in evidence.series.items()},
+        cast("Sequence[Payload]", intent.params["failed"]),
+        cast("int", intent.params["tried"]),
+        TournamentParams.model_validate(intent.params["tournament"]),
+    )
 
 
 def _given(value: T | None, intent: Intent, what: str) -> T:
@@ -331,5 +386,7 @@ STAGES: Mapping[tuple[str, int], Callable[[Intent, Evidence], Payload]] = {
     ("measure", 1): _measure,
     ("compose", 1): _compose,
     ("flatten", 1): _flatten,
+    ("trial", 1): _trial,
+    ("score", 1): _score,
 }
 """Step and version -> the function that decides."""

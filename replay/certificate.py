@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
 from pipeline.optimization.priors import estimated
 from pipeline.statistics import correlation, correlation_distance
+from replay.beside import Beside, Check, held_as, limits_as_declared, prices_of
 from replay.tree import descended, grown, halved, leaves_of, merge_excess
 
 if TYPE_CHECKING:
@@ -38,20 +39,6 @@ OPTIMAL_ELSEWHERE = 1e-4
 
 ROUNDING = 1e-7
 """How far a recorded number may be from the one computed here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One condition: `value` must not exceed `limit`."""
-
-    name: str
-    value: float
-    limit: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the condition holds; a value that is no number does not."""
-        return self.value <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +128,7 @@ def certify(
     returns: Returns,
     clusters: Mapping[int, Sequence[str]],
     params: Payload | None = None,
+    holdings: Mapping[str, float] | None = None,
 ) -> Findings:
     """Check the certificate of an `optimize` result.
 
@@ -155,6 +143,9 @@ def certify(
     params : payload, optional
         `params` of the intent, `periods_per_year` included; given, the certificate must have been
         made with them.
+    holdings : mapping of str to float, optional
+        Weights just before the decision, 0 left out; given, costs and turnover must have been
+        counted from them.
 
     Returns
     -------
@@ -167,7 +158,8 @@ def certify(
     case = _case(result, returns, clusters, told)
     kind, profile = cast("str", told["kind"]), cast("Payload", result["actual"])["risk_profile"]
     checks = [
-        *([] if params is None else [_as_declared(case, params, cast("Payload", result["caps"]))]),
+        *([] if params is None else _as_declared(case, params, result)),
+        *([] if holdings is None else [held_as(case.told, case.symbols, holdings)]),
         *_feasible(case),
         *_KINDS[kind](case, cast("str", profile)),
     ]
@@ -211,12 +203,19 @@ def _case(
     )
 
 
-def _as_declared(case: Case, params: Payload, caps: Payload) -> Check:
+def _as_declared(case: Case, params: Payload, result: Payload) -> Checks:
     """Check that the parameters of the certificate are those that the intent declares."""
+    caps = cast("Payload", result["caps"])
     regime, periods = cast("str", caps["regime"]), cast("int", params["periods_per_year"])
     views = cast("dict[str, float]", params["black_litterman"])
+    factors = cast("dict[str, float]", params.get("l2_multipliers", {}))
+    state = cast("str | None", case.parameters.get("l2_state"))
+    ridge = cast("float", params["l2_penalty"]) * (1.0 if state is None else factors[state])
     declared = {
         **params,
+        "l2_penalty": ridge,
+        "l2_state": state,
+        "trading": prices_of(params),
         **views,
         "risk_free_rate": cast("float", params["risk_free_rate"]) / periods,
         "covariance": params["covariance_estimator"],
@@ -234,7 +233,10 @@ def _as_declared(case: Case, params: Payload, caps: Payload) -> Check:
         elif name != "aggressive_share" or caps["rule"] != "cash":
             # Where cash is kept the share is one of what is invested.
             differ += value != declared[name]
-    return Check("parameters", float(differ), 0.0)
+    return [
+        Check("parameters", float(differ), 0.0),
+        *limits_as_declared(case.told, case.symbols, params, result),
+    ]
 
 
 def _feasible(case: Case) -> Checks:
@@ -243,20 +245,55 @@ def _feasible(case: Case) -> Checks:
     excess.append(float((weights - case.upper).max()))
     sums = [math.fsum(weights[columns].tolist()) for columns in case.groups.values()]
     excess.append(max(sums) - case.cluster_cap)
+    excess += Beside.read(case.told, case.symbols, case.weights).excess()
     return [Check("primal", max(0.0, *excess), FEASIBLE)]
 
 
 def _optimum(case: Case, profile: str) -> Checks:
-    checks, slope, value, bounded = _TANGENTS[profile](case)
-    return [*checks, *_priced(case, slope, value, bounded)]
+    found = _TANGENTS[profile](case)
+    beside = _beside(case, profile, found.unit)
+    return [*found.checks, *_priced(case, found.slope, found.value, found.offset, beside)]
 
 
-def _priced(case: Case, slope: FloatArray, value: float, offset: float = 0.0) -> Checks:
+def _beside(case: Case, profile: str, unit: float = 1.0) -> Beside:
+    """Return the limits beside the caps, and costs in the scale of the risk profile."""
+    scale, penalty = 0.0, 0.0
+    told = cast("dict[str, float]", case.parameters.get("trading", {}))
+    if told and profile in _COSTS:
+        days = told["holding_days"] or 1
+        scale = 1.0 / (days * math.sqrt(case.variance))
+        if _COSTS[profile] == "variance":
+            scale = 2.0 / (told["risk_aversion"] * days * case.variance)
+            penalty = told["turnover_penalty"]
+    deviations = np.sqrt(np.diagonal(case.covariance) * case.variance)
+    found = Beside.read(case.told, case.symbols, case.weights)
+    return found.priced(told, deviations, scale, penalty).divided(unit)
+
+
+_COSTS: Mapping[str, str] = {
+    "min_variance": "variance",
+    "market_neutral": "variance",
+    "max_sharpe": "return",
+    "black_litterman": "return",
+    "min_cvar": "return",
+}
+"""Risk profiles whose objective has costs -> what these are weighed against."""
+
+
+def _priced(
+    case: Case,
+    slope: FloatArray,
+    value: float,
+    offset: float = 0.0,
+    beside: Beside | None = None,
+) -> Checks:
     """Check the prices: `value - min slope'v` bounds how far the weights are from the best.
 
     For a `budget` p, cluster prices m >= 0 and symbol prices `max(0, p - m - slope)` no allowed
     weights have less than `p * total - sum(m * cap) - sum(symbol prices * upper)`.
     """
+    beside = Beside.read(case.told, case.symbols, case.weights) if beside is None else beside
+    slope, value = slope + beside.slope(), value + beside.value()
     told = cast("Payload", case.told["prices"])
     budget = cast("float", told["budget"])
     full = cast("dict[str, float]", told["clusters"])
@@ -273,10 +310,21 @@ def _priced(case: Case, slope: FloatArray, value: float, offset: float = 0.0) ->
         Check("dual", max((-p for p in (*full.values(), *recorded.values())), default=0.0), 0.0),
         Check("stationarity", float(np.abs(worth - told_worth).max()) / size, ROUNDING),
         Check("gap", value - offset - math.fsum(lower), case.gap_limit),
+        *beside.checks(size),
     ]
 
 
-Tangent: TypeAlias = "tuple[Checks, FloatArray, float, float]"
+class Tangent(NamedTuple):
+    """The slope of an objective at the weights, and what is needed to bound it.
+
+    `offset` is what a further limit adds to the bound; costs are divided by `unit`.
+    """
+
+    checks: Checks
+    slope: FloatArray
+    value: float
+    offset: float = 0.0
+    unit: float = 1.0
 
 
 def _ridged(case: Case) -> FloatArray:
@@ -286,7 +334,7 @@ def _ridged(case: Case) -> FloatArray:
 
 def _variance(case: Case) -> Tangent:
     slope = 2.0 * _ridged(case) @ case.weights
-    return [], slope, float(slope @ case.weights), 0.0
+    return Tangent([], slope, float(slope @ case.weights))
 
 
 def _neutral(case: Case) -> Tangent:
@@ -299,7 +347,7 @@ def _neutral(case: Case) -> Tangent:
     beta = abs(float(betas @ case.weights))
     found = [Check("beta", max(0.0, beta - limit), 1e-6)]
     value = float(slope @ case.weights)
-    return found, slope + price * betas, value, -abs(price) * limit
+    return Tangent(found, slope + price * betas, value, -abs(price) * limit)
 
 
 def _reference(case: Case) -> FloatArray:
@@ -311,20 +359,22 @@ def _reference(case: Case) -> FloatArray:
     return shares
 
 
-def _log_ratio(case: Case, gains: FloatArray, matrix: FloatArray) -> Tangent:
+def _log_ratio(case: Case, profile: str, gains: FloatArray, matrix: FloatArray) -> Tangent:
     risk = matrix @ case.weights
-    slope = risk / float(risk @ case.weights) - gains / float(gains @ case.weights)
-    positive = [Check("gain", -float(gains @ case.weights), 0.0)]
-    return positive, slope, float(slope @ case.weights), 0.0
+    net = float(gains @ case.weights) - _beside(case, profile).cost()
+    slope = risk / float(risk @ case.weights) - gains / net
+    positive = [Check("gain", -net, 0.0)]
+    return Tangent(positive, slope, float(slope @ case.weights), unit=net)
 
 
 def _sharpe(case: Case) -> Tangent:
     rate = cast("float", case.parameters["risk_free_rate"]) / math.sqrt(case.variance)
-    return _log_ratio(case, case.mean - rate, _ridged(case))
+    return _log_ratio(case, "max_sharpe", case.mean - rate, _ridged(case))
 
 
 def _diversification(case: Case) -> Tangent:
-    return _log_ratio(case, np.sqrt(np.diagonal(case.covariance)), _ridged(case))
+    deviations = np.sqrt(np.diagonal(case.covariance))
+    return _log_ratio(case, "max_diversification", deviations, _ridged(case))
 
 
 def _views(case: Case) -> Tangent:
@@ -341,7 +391,8 @@ def _views(case: Case) -> Tangent:
         mean = implied + gain @ (stated - picks @ implied)
         uncertain = spread - gain @ picks @ spread
     ridge = told["l2_penalty"] * np.eye(len(case.symbols))
-    return _log_ratio(case, mean, (matrix + uncertain) / case.variance + ridge)
+    gains, spread = mean / math.sqrt(case.variance), (matrix + uncertain) / case.variance + ridge
+    return _log_ratio(case, "black_litterman", gains, spread)
 
 
 def _trends(case: Case, count: int, size: float) -> tuple[FloatArray, FloatArray]:
@@ -372,7 +423,7 @@ def _tail(case: Case) -> Tangent:
     whole = math.floor(count + 1e-9)
     value = float(losses[:whole].sum()) + (count - whole) * float(losses[min(whole, rows - 1)])
     slope = -case.returns.T @ likely
-    return [Check("probabilities", allowed, ROUNDING)], slope, value / count, 0.0
+    return Tangent([Check("probabilities", allowed, ROUNDING)], slope, value / count)
 
 
 _TANGENTS: Mapping[str, Callable[[Case], Tangent]] = {

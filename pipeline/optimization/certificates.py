@@ -7,6 +7,9 @@ for each full symbol (`symbols`). Only those above zero are recorded. With them 
 bound in one line and sees how far the weights are from the best ones (`gap`): this is the KKT
 system, for weights of any engine.
 
+Limits beside the caps and costs of trading (`beside`) add a price of each limit and a slope for
+each trade; with them the bound is of the same kind.
+
 What is projected on the caps (`projection`): the weights before (`shares`), and the same prices for
 the distance. Trees (`steps`): merges, order of the leaves and the share of the first side at each
 split; for large universes their digest.
@@ -26,8 +29,10 @@ import numpy as np
 
 from pipeline.optimization import hierarchy, risk_profiles
 from pipeline.optimization.barbell import part, sides
+from pipeline.optimization.beside import Beside, own
 from pipeline.optimization.constraints import prices
 from pipeline.optimization.market import benchmark_limits, betas
+from pipeline.optimization.nearest import limited_by_caps
 from pipeline.optimization.objectives import ridged, with_views
 from pipeline.optimization.quadratic import linear_set
 from pipeline.optimization.tail import (
@@ -35,6 +40,11 @@ from pipeline.optimization.tail import (
     portfolio_losses,
     tail_loss,
     tail_rows,
+)
+from pipeline.optimization.trading import (
+    no_cost_frictions,
+    return_frictions,
+    variance_frictions,
 )
 
 if TYPE_CHECKING:
@@ -69,9 +79,16 @@ def certificate(problem: Problem, answer: Answer, weights: FloatArray) -> Payloa
     return _CERTIFICATES[name](problem, answer, weights)
 
 
-def _variance(problem: Problem, _: Answer, weights: FloatArray) -> Payload:
+def _variance(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
     slope = 2.0 * (ridged(problem) * weights).sum(axis=1)
-    return _optimum(problem, slope, _dot(slope, weights), {"l2_penalty": problem.l2_penalty})
+    beside = Beside.of(problem, answer, weights, variance_frictions)
+    return _optimum(problem, slope, _dot(slope, weights), _ridge(problem), beside)
+
+
+def _ridge(problem: Problem) -> Payload:
+    """Return the ridge in force, and the state of the market where it has a factor of its own."""
+    told: Payload = {"l2_penalty": problem.l2_penalty}
+    return told if problem.l2_state is None else {**told, "l2_state": problem.l2_state}
 
 
 def _neutral(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
@@ -82,35 +99,48 @@ def _neutral(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
         slope + price * betas(problem),
         _dot(slope, weights) + abs(price) * bound.limit,
         {
-            "l2_penalty": problem.l2_penalty,
+            **_ridge(problem),
             "beta_limit": bound.limit,
             "benchmark_symbols": list(problem.benchmark_symbols),
         },
+        Beside.of(problem, answer, weights, variance_frictions),
     )
     found["beta_price"] = price
     return found
 
 
 def _ratio(
-    problem: Problem, weights: FloatArray, gains: FloatArray, parameters: Payload
+    problem: Problem, answer: Answer, weights: FloatArray, gains: FloatArray, parameters: Payload
 ) -> Payload:
-    """Certify a ratio `gains'w / sqrt(w'Sw)` by minus its logarithm, whose tangent is flat at w."""
+    """Certify a ratio `gains'w / sqrt(w'Sw)` by minus its logarithm, whose tangent is flat at w.
+
+    Costs of trading are subtracted from the gain.
+    """
     risk = (ridged(problem) * weights).sum(axis=1)
-    slope = risk / _dot(risk, weights) - gains / _dot(gains, weights)
-    told = {"l2_penalty": problem.l2_penalty, **parameters}
-    return _optimum(problem, slope, _dot(slope, weights), told)
+    net, beside = _dot(gains, weights), None
+    if not problem.plain:
+        costs, scale = return_frictions, math.sqrt(problem.prior.mean_variance)
+        if problem.risk_profile == "max_diversification":
+            costs, scale = no_cost_frictions, 1.0
+        gains = gains / scale
+        net = _dot(gains, weights) - costs(problem).cost(weights)
+        beside = Beside.of(problem, answer, weights, costs, net)
+    slope = risk / _dot(risk, weights) - gains / net
+    told = {**_ridge(problem), **parameters}
+    return _optimum(problem, slope, _dot(slope, weights), told, beside)
 
 
-def _sharpe(problem: Problem, _: Answer, weights: FloatArray) -> Payload:
+def _sharpe(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
     excess = problem.prior.mean - problem.risk_free_rate
-    return _ratio(problem, weights, excess, {"risk_free_rate": problem.risk_free_rate})
+    return _ratio(problem, answer, weights, excess, {"risk_free_rate": problem.risk_free_rate})
 
 
-def _diversification(problem: Problem, _: Answer, weights: FloatArray) -> Payload:
-    return _ratio(problem, weights, np.sqrt(np.diagonal(problem.prior.covariance)), {})
+def _diversification(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
+    deviations = np.sqrt(np.diagonal(problem.prior.covariance))
+    return _ratio(problem, answer, weights, deviations, {})
 
 
-def _views(problem: Problem, _: Answer, weights: FloatArray) -> Payload | None:
+def _views(problem: Problem, answer: Answer, weights: FloatArray) -> Payload | None:
     updated, told = with_views(problem), problem.black_litterman
     if updated is None:
         return None
@@ -122,7 +152,9 @@ def _views(problem: Problem, _: Answer, weights: FloatArray) -> Payload | None:
         "confidence": told.confidence,
         "benchmark_symbols": list(problem.benchmark_symbols),
     }
-    return _ratio(updated, weights, updated.prior.mean, parameters)
+    # What the views imply is a Sharpe ratio like any other, for our engine too.
+    updated = replace(updated, risk_profile="max_sharpe")
+    return _ratio(updated, answer, weights, updated.prior.mean, parameters)
 
 
 def _tail(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
@@ -132,8 +164,12 @@ def _tail(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
     """
     returns, level = problem.scaled_returns, problem.tail_level
     likely = answer.scenarios
-    if likely is None:
+    if likely is None and problem.plain:
         likely = least_tail_loss(returns, level, linear_set(problem.limits)).scenarios
+    if likely is None:
+        likely = own(problem).scenarios
+    if likely is None:
+        likely = np.full(len(returns), 1.0 / len(returns))
     cap = 1.0 / tail_rows(len(returns), level)
     whole, parts = _scenarios(likely, cap)
     likely = np.zeros(len(returns))
@@ -141,7 +177,8 @@ def _tail(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
     likely[list(parts)] = list(parts.values())
     slope = 0.0 - (returns * likely[:, None]).sum(axis=0)
     value = tail_loss(portfolio_losses(returns, weights), level)
-    found = _optimum(problem, slope, value, {"tail_level": level})
+    beside = Beside.of(problem, answer, weights, return_frictions)
+    found = _optimum(problem, slope, value, {"tail_level": level}, beside)
     named: dict[str, Json] = {str(row): share for row, share in parts.items()}
     found["tail"] = {"rows": list(whole), "shares": named}
     return found
@@ -156,16 +193,31 @@ def _scenarios(likely: FloatArray, cap: float) -> tuple[list[int], dict[int, flo
     return whole, {int(row): float(likely[row]) * rest / held for row in partly}
 
 
-def _optimum(problem: Problem, slope: FloatArray, value: float, parameters: Payload) -> Payload:
+def _optimum(
+    problem: Problem,
+    slope: FloatArray,
+    value: float,
+    parameters: Payload,
+    beside: Beside | None = None,
+) -> Payload:
     """Return the certificate of weights that are at most `value - min slope'v` from the best."""
+    told = beside.parameters() if beside else {}
     return {
         "kind": "optimum",
-        "parameters": {**parameters, **problem.prior.to_payload()},
-        **_priced(problem, slope, value, problem.limits),
+        "parameters": {**parameters, **problem.prior.to_payload(), **told},
+        **_priced(problem, slope, value, problem.limits, beside),
     }
 
 
-def _priced(problem: Problem, slope: FloatArray, value: float, limits: Limits) -> Payload:
+def _priced(
+    problem: Problem,
+    slope: FloatArray,
+    value: float,
+    limits: Limits,
+    beside: Beside | None = None,
+) -> Payload:
+    if beside is not None:
+        slope, value = slope + beside.slope(), value + beside.value()
     found = prices(slope, limits, _NEGLIGIBLE * float(np.abs(slope).max(initial=0.0)))
     return {
         "prices": {
@@ -180,35 +232,44 @@ def _priced(problem: Problem, slope: FloatArray, value: float, limits: Limits) -
                 for symbol, price in zip(problem.symbols, found.symbols, strict=True)
                 if price
             },
+            **(beside.prices() if beside else {}),
         },
+        **(beside.limits() if beside else {}),
         "gap": max(0.0, value - found.minimum),
     }
 
 
 def _projection(
-    problem: Problem, weights: FloatArray, shares: FloatArray, limits: Limits | None = None
+    problem: Problem,
+    answer: Answer,
+    weights: FloatArray,
+    shares: FloatArray,
+    limits: Limits | None = None,
 ) -> Payload:
     """Return the prices that prove `weights` nearest to `shares` of the total."""
     held = problem.limits if limits is None else limits
     slope = weights - shares * held.total
-    return _priced(problem, slope, _dot(slope, weights), held)
+    beside = None
+    if not limited_by_caps(problem):
+        beside = Beside.of(problem, answer, weights, no_cost_frictions)
+    return _priced(problem, slope, _dot(slope, weights), held, beside)
 
 
-def _equal_weight(problem: Problem, _: Answer, weights: FloatArray) -> Payload:
+def _equal_weight(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
     shares = risk_profiles.equal_weight(len(weights))
-    return {"kind": "projection", **_projection(problem, weights, shares)}
+    return {"kind": "projection", **_projection(problem, answer, weights, shares)}
 
 
-def _benchmark(problem: Problem, _: Answer, weights: FloatArray) -> Payload:
+def _benchmark(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
     shares = risk_profiles.benchmark(problem.limits.clusters)
-    return {"kind": "projection", **_projection(problem, weights, shares)}
+    return {"kind": "projection", **_projection(problem, answer, weights, shares)}
 
 
-def _market(problem: Problem, _: Answer, weights: FloatArray) -> Payload:
+def _market(problem: Problem, answer: Answer, weights: FloatArray) -> Payload:
     held = [symbol in problem.benchmark_symbols for symbol in problem.symbols]
     shares = np.where(held, 1.0, 0.0) / sum(held)
     told: Payload = {"benchmark_symbols": list(problem.benchmark_symbols)}
-    priced = _projection(problem, weights, shares, benchmark_limits(problem))
+    priced = _projection(problem, answer, weights, shares, benchmark_limits(problem))
     return {"kind": "projection", "parameters": told, **priced}
 
 
@@ -222,20 +283,20 @@ def _equal_risk(problem: Problem, answer: Answer, weights: FloatArray) -> Payloa
         "kind": "projection",
         "parameters": problem.prior.to_payload(),
         "shares": named,
-        **_projection(problem, weights, shares),
+        **_projection(problem, answer, weights, shares),
     }
 
 
 def _hrp(problem: Problem, answer: Answer, weights: FloatArray) -> Payload | None:
     split = answer.split or hierarchy.hrp(problem.prior.covariance)
-    return _steps(problem, weights, split, problem.prior.to_payload())
+    return _steps(problem, answer, weights, split, problem.prior.to_payload())
 
 
 def _herc(problem: Problem, answer: Answer, weights: FloatArray) -> Payload | None:
     split = answer.split or hierarchy.herc_variance(
         problem.prior.covariance, len(problem.limits.clusters)
     )
-    return _steps(problem, weights, split, problem.prior.to_payload())
+    return _steps(problem, answer, weights, split, problem.prior.to_payload())
 
 
 def _herc_cvar(problem: Problem, answer: Answer, weights: FloatArray) -> Payload | None:
@@ -246,13 +307,13 @@ def _herc_cvar(problem: Problem, answer: Answer, weights: FloatArray) -> Payload
         problem.tail_level,
     )
     parameters: Payload = {"tail_level": problem.tail_level, **problem.prior.to_payload()}
-    return _steps(problem, weights, split, parameters)
+    return _steps(problem, answer, weights, split, parameters)
 
 
 def _steps(
-    problem: Problem, weights: FloatArray, split: Split, parameters: Payload
+    problem: Problem, answer: Answer, weights: FloatArray, split: Split, parameters: Payload
 ) -> Payload | None:
-    priced = _projection(problem, weights, split.weights)
+    priced = _projection(problem, answer, weights, split.weights)
     if float(priced["gap"] or 0.0) > AGREEMENT_LIMIT:  # type: ignore[arg-type]
         return None
     return {"kind": "steps", "parameters": parameters, **steps_payload(split), **priced}
@@ -301,7 +362,7 @@ def _barbell(problem: Problem, answer: Answer, weights: FloatArray) -> Payload |
         "leaders": [problem.symbols[leader] for leader in leaders],
         "aggressive": found.aggressive,
         **({} if split is None else steps_payload(split)),
-        **_projection(inside, weights[core], shares, inner),
+        **_projection(inside, answer, weights[core], shares, inner),
     }
 
 

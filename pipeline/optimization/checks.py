@@ -201,7 +201,16 @@ def constraint_rows(
             for number, value in zip(problem.cluster_numbers, sums, strict=True)
         ),
         *(_row(bound.kind, bound.name, abs(bound.value(weights)), bound.limit) for bound in bounds),
+        *(_row(row.kind, row.name, row.value(weights), row.limit) for row in problem.rows),
+        *_turnover_row(weights, problem),
     )
+
+
+def _turnover_row(weights: FloatArray, problem: Problem) -> tuple[ConstraintRow, ...]:
+    trading = problem.trading
+    if trading is None or trading.limit is None:
+        return ()
+    return (_row("turnover", "one_way", trading.turnover(weights), trading.limit),)
 
 
 def _row(kind: ConstraintKind, name: str, value: float, limit: float) -> ConstraintRow:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import GateClosedError
-from pipeline.optimization.checks import accepted
 from pipeline.optimization.engines.base import capabilities, open_engine
+from pipeline.optimization.nearest import held_to
 from pipeline.optimization.objectives import CONVEX, objective
 from pipeline.optimization.solution import Opinion
 
@@ -57,7 +57,7 @@ def _opinion(engine: str, problem: Problem, weights: FloatArray) -> Opinion:
     answer = open_engine(engine).solve(problem)
     if answer.weights is None:
         return Opinion(engine, answer.status, reason=answer.reason)
-    found, broken = accepted(answer.weights, problem.limits, answer.bounds)
+    found, broken = held_to(problem, answer)
     if found is None:
         return Opinion(engine, "failed", agrees=False, reason=broken)
     apart = float(np.abs(found - weights).max())

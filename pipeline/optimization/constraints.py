@@ -72,6 +72,37 @@ class Caps:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class GroupCaps:
+    """The group caps in force and how they came about.
+
+    Attributes
+    ----------
+    sector_cap, asset_class_cap : float or None
+        In force, as fractions of NAV; `None` where none is declared.
+    sector_cap_requested, asset_class_cap_requested : float or None
+        As declared for the regime.
+    rule : {"none", "relax", "cash"}
+        `none`: what is to be invested fits. Otherwise the declared rule that was applied.
+    """
+
+    sector_cap: float | None
+    asset_class_cap: float | None
+    sector_cap_requested: float | None
+    asset_class_cap_requested: float | None
+    rule: CapRule
+
+    def to_payload(self) -> Payload:
+        """Return the `group_caps` of an optimize result."""
+        return {
+            "sector_cap": self.sector_cap,
+            "asset_class_cap": self.asset_class_cap,
+            "sector_cap_requested": self.sector_cap_requested,
+            "asset_class_cap_requested": self.asset_class_cap_requested,
+            "rule": self.rule,
+        }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
     """The set of allowed weights.
@@ -122,9 +153,10 @@ def resolve_caps(
     """Return the caps in force and the sum of weights they are meant for.
 
     `n` symbols of a cluster can weigh at most `min(cluster_cap, n * symbol_cap)`; the sum of this
-    over clusters is the capacity. Below 1 the declared rule decides: `stop` raises, `relax`
-    multiplies both caps by `1 / capacity` (the least common factor with which they can sum to 1;
-    a cap above 1 is written as 1), `cash` invests the capacity and leaves the rest in cash.
+    over clusters is the capacity. What is to be invested is 1, or the gross limit of the regime.
+    Below it the declared rule decides: `stop` raises, `relax` multiplies both caps by the least
+    common factor with which they suffice (a cap above 1 is written as 1), `cash` invests the
+    capacity and leaves the rest in cash.
 
     Parameters
     ----------
@@ -138,26 +170,29 @@ def resolve_caps(
     Raises
     ------
     GateClosedError
-        If the caps cannot sum to 1 and the rule is `stop`.
+        If the caps do not suffice and the rule is `stop`, or nothing may be invested.
     """
     symbol_cap, cluster_cap = params.symbol_caps.of(regime), params.cluster_caps.of(regime)
     capacity = math.fsum(min(cluster_cap, size * symbol_cap) for size in sizes)
-    requested = (symbol_cap, cluster_cap)
-    if capacity >= 1.0 - CAPACITY_TOLERANCE:
-        return Caps(regime, *requested, *requested, "none"), 1.0
-    if params.infeasible_caps == "stop" or capacity <= 0.0:
-        raise _caps_too_low(sizes, regime, requested, capacity)
+    requested, total = (symbol_cap, cluster_cap), params.gross_limits.of(regime)
+    if capacity >= total - CAPACITY_TOLERANCE and total > 0.0:
+        return Caps(regime, *requested, *requested, "none"), total
+    if params.infeasible_caps == "stop" or capacity <= 0.0 or total <= 0.0:
+        raise _caps_too_low(sizes, regime, requested, (capacity, total))
     if params.infeasible_caps == "cash":
         return Caps(regime, *requested, *requested, "cash"), capacity
-    relaxed = (min(1.0, symbol_cap / capacity), min(1.0, cluster_cap / capacity))
-    return Caps(regime, *relaxed, *requested, "relax"), 1.0
+    relaxed = tuple(min(1.0, cap * total / capacity) for cap in requested)
+    return Caps(regime, relaxed[0], relaxed[1], *requested, "relax"), total
 
 
 def _caps_too_low(
-    sizes: Sequence[int], regime: RegimeName, caps: tuple[float, float], capacity: float
+    sizes: Sequence[int],
+    regime: RegimeName,
+    caps: tuple[float, float],
+    capacity: tuple[float, float],
 ) -> GateClosedError:
     return GateClosedError(
-        f"the caps allow weights of at most {capacity:.6g}, expected at least 1",
+        f"the caps allow weights of at most {capacity[0]:.6g}, expected at least {capacity[1]:g}",
         where=(
             f"{sum(sizes)} symbols in {len(sizes)} clusters, regime {regime}, "
             f"symbol cap {caps[0]:g}, cluster cap {caps[1]:g}"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 from pipeline.config import Cell
 from pipeline.errors import SolverError
 from pipeline.optimization.certificates import GAP_LIMIT, certificate
-from pipeline.optimization.checks import accepted
 from pipeline.optimization.engines.base import open_engine
+from pipeline.optimization.nearest import held_to
 from pipeline.optimization.solution import FailedAttempt
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def first_success(cells: Sequence[Cell], ask: Callable[[Cell], Problem]) -> Succ
         if answer.weights is None:
             failures.append(FailedAttempt(cell, answer.status, answer.reason))
             continue
-        weights, broken = accepted(answer.weights, problem.limits, answer.bounds)
+        weights, broken = held_to(problem, answer)
         if weights is None:
             reason = f"answered {answer.status}, but {broken}"
             failures.append(FailedAttempt(cell, "failed", reason))

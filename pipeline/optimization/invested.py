@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from pipeline.optimization.constraints import fit
 from pipeline.optimization.engines.base import Answer
+from pipeline.optimization.frictions import Frictions
+from pipeline.optimization.nearest import nearest
 from pipeline.optimization.objectives import objective, ridged, suboptimality
 from pipeline.optimization.risk_profiles import risk_shares
 from pipeline.optimization.tail import ROWS_MINIMUM
+from pipeline.optimization.trading import variance_frictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +56,10 @@ class Invested:
         1 where a symbol is in a cluster.
     group_cap : float
         Cluster cap as a share of the total.
+    rows : ndarray of shape (n_rows, n_symbols)
+        Limits beside the caps.
+    rights : ndarray of shape (n_rows,)
+        Their right sides, as shares of the total.
     """
 
     covariance: FloatArray
@@ -62,6 +68,18 @@ class Invested:
     upper: FloatArray
     groups: FloatArray
     group_cap: float
+    rows: FloatArray
+    rights: FloatArray
+
+    @property
+    def matrix(self) -> FloatArray:
+        """Return clusters and rows, one below the other."""
+        return np.concatenate((self.groups, self.rows))
+
+    @property
+    def right(self) -> FloatArray:
+        """Return the right sides of `matrix`."""
+        return np.append(np.full(len(self.groups), self.group_cap), self.rights)
 
     @classmethod
     def of(cls, problem: Problem) -> Invested:
@@ -77,7 +95,16 @@ class Invested:
             np.minimum(limits.upper / limits.total, 1.0),
             groups,
             limits.cluster_cap / limits.total,
+            np.array([row.coefficients for row in problem.rows]).reshape(-1, len(groups[0])),
+            np.array([row.limit for row in problem.rows]) / limits.total,
         )
+
+
+def share_frictions(problem: Problem) -> Frictions:
+    """Return the costs beside the variance for shares: weights are the total times these."""
+    found, total = variance_frictions(problem), problem.limits.total
+    room = None if found.room is None else found.room / total
+    return Frictions(found.held / total, found.linear / total, found.root / math.sqrt(total), room)
 
 
 def solved(problem: Problem, status: Status, shares: FloatArray) -> Answer:
@@ -87,15 +114,18 @@ def solved(problem: Problem, status: Status, shares: FloatArray) -> Answer:
     if value is None:
         reason = "a portfolio without variance beats the risk-free rate: the ratio has no maximum"
         return Answer("unbounded", reason=reason)
-    proof = {"suboptimality": suboptimality(problem, weights)}
-    quadratic = problem.risk_profile == "min_variance"
-    return Answer(status, weights, objective=value, residuals=proof if quadratic else {})
+    quadratic = problem.risk_profile == "min_variance" and problem.plain
+    proof = {"suboptimality": suboptimality(problem, weights)} if quadratic else {}
+    return Answer(status, weights, objective=value, residuals=proof)
 
 
 def projected(problem: Problem, shares: FloatArray) -> Answer:
     """Return the answer for shares that know no caps: the nearest weights within the limits."""
-    weights, distance = fit(shares, problem.limits)
-    return Answer("closed_form", weights, residuals={"projection": distance})
+    found = nearest(problem, shares)
+    if found.weights is None:
+        return Answer("infeasible", reason=found.reason)
+    told = {"projection": found.distance}
+    return Answer("closed_form", found.weights, residuals=told, duals=found.duals)
 
 
 def equal_risk(problem: Problem, status: Status, shares: FloatArray) -> Answer:
@@ -105,9 +135,12 @@ def equal_risk(problem: Problem, status: Status, shares: FloatArray) -> Answer:
         reason = f"risk shares differ from equality by {unequal:.3g}, limit {RISK_SHARE_LIMIT:g}"
         return Answer("failed", reason=reason)
     whole = shares / math.fsum(shares.tolist())
-    weights, distance = fit(whole, problem.limits)
-    found = {"projection": distance, "risk_share_deviation": _deviation(problem, weights)}
-    return Answer(status, weights, residuals=found, shares=whole)
+    near = nearest(problem, whole)
+    if near.weights is None:
+        return Answer("infeasible", reason=near.reason)
+    unequal = _deviation(problem, near.weights)
+    found = {"projection": near.distance, "risk_share_deviation": unequal}
+    return Answer(status, near.weights, residuals=found, shares=whole, duals=near.duals)
 
 
 def _deviation(problem: Problem, shares: FloatArray) -> float:

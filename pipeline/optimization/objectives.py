@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.optimization.constraints import linear_minimum
 from pipeline.optimization.market import reference
 from pipeline.optimization.tail import portfolio_losses, tail_loss
+from pipeline.optimization.trading import return_frictions, variance_frictions
 from pipeline.optimization.views import equilibrium, posterior, trend_views
 
 if TYPE_CHECKING:
@@ -49,18 +50,27 @@ def penalised_variance(problem: Problem, weights: FloatArray) -> float:
     return _quadratic(ridged(problem), weights) * problem.prior.mean_variance
 
 
+def net_variance(problem: Problem, weights: FloatArray) -> float:
+    """Return the variance per period, ridge and costs of trading, in units of squared returns."""
+    found = penalised_variance(problem, weights)
+    if problem.trading is None:
+        return found
+    cost = variance_frictions(problem).cost(weights)
+    return found + cost * problem.prior.mean_variance
+
+
 def annual_sharpe_ratio(problem: Problem, weights: FloatArray) -> float | None:
     """Return mean excess return over standard deviation of the weights, times `sqrt(periods)`.
 
-    The risk-free rate is subtracted from what is invested; cash earns it and adds nothing. `None`
-    if the weights have no variance.
+    The risk-free rate is subtracted from what is invested; cash earns it and adds nothing. Costs
+    of trading are subtracted where there are any. `None` if the weights have no variance.
     """
     excess = problem.prior.mean - problem.risk_free_rate
     variance = _quadratic(problem.prior.covariance, weights)
     if variance <= NO_VARIANCE:
         return None
     deviation = math.sqrt(variance * problem.prior.mean_variance)
-    mean = math.fsum((excess * weights).tolist())
+    mean = math.fsum((excess * weights).tolist()) - _cost(problem, weights)
     return mean / deviation * math.sqrt(problem.periods_per_year)
 
 
@@ -82,6 +92,19 @@ def tail_risk(problem: Problem, weights: FloatArray) -> float:
     return tail_loss(losses, problem.tail_level)
 
 
+def net_tail_risk(problem: Problem, weights: FloatArray) -> float:
+    """Return the conditional value at risk per period, costs of trading included."""
+    return tail_risk(problem, weights) + _cost(problem, weights)
+
+
+def _cost(problem: Problem, weights: FloatArray) -> float:
+    """Return the costs of trading per period, as a return."""
+    if problem.trading is None:
+        return 0.0
+    scale = math.sqrt(problem.prior.mean_variance)
+    return return_frictions(problem).cost(weights) * scale
+
+
 def objective(problem: Problem, weights: FloatArray) -> float | None:
     """Return the objective of the problem's convex risk profile; `None` for a ratio without risk.
 
@@ -92,13 +115,13 @@ def objective(problem: Problem, weights: FloatArray) -> float | None:
     """
     name = problem.risk_profile
     if name in {"min_variance", "market_neutral"}:
-        return penalised_variance(problem, weights)
+        return net_variance(problem, weights)
     if name == "max_sharpe":
         return annual_sharpe_ratio(problem, weights)
     if name == "max_diversification":
         return diversification(problem, weights)
     if name == "min_cvar":
-        return tail_risk(problem, weights)
+        return net_tail_risk(problem, weights)
     if name == "black_litterman":
         updated = with_views(problem)
         return None if updated is None else annual_sharpe_ratio(updated, weights)

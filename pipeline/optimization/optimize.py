@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +19,14 @@ from pipeline.optimization.checks import (
 )
 from pipeline.optimization.consensus import check_agreement, opinions
 from pipeline.optimization.constraints import Limits, resolve_caps
-from pipeline.optimization.engines.base import check_cells, open_engine
+from pipeline.optimization.engines.base import check_cells, open_engine, provider
 from pipeline.optimization.fallback import first_success
 from pipeline.optimization.market import with_benchmark_room
 from pipeline.optimization.priors import Estimators, estimated_prior, moments, scaled_prior
 from pipeline.optimization.problem import Problem
+from pipeline.optimization.side_limits import fitted, side_limits
 from pipeline.optimization.solution import Adaptive, Solution
+from pipeline.optimization.trading import limited, pose_trading, trading_payload
 from pipeline.values import frozen_array, iso
 
 if TYPE_CHECKING:
@@ -32,9 +34,10 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from pipeline.config import OptimizationParams, RegimeName
+    from pipeline.optimization.constraints import GroupCaps
     from pipeline.optimization.fallback import Success
     from pipeline.optimization.solution import Dropped
-    from pipeline.values import Returns
+    from pipeline.values import Holdings, Returns
 
 
 def optimize(
@@ -47,11 +50,12 @@ def optimize(
     periods_per_year: int,
     seed: int,
     quadrant: str | None = None,
+    holdings: Holdings | None = None,
 ) -> Solution:
     """Return the target weights of one cell, checked, with the evidence for them.
 
-    Symbols without variance are dropped with weight 0. Caps of the regime are resolved by the
-    declared rule, the cell and then the fallback chain are tried, and whatever an engine returns
+    Symbols without variance are dropped with weight 0. Limits of the regime are resolved by the
+    declared rules, the cell and then the fallback chain are tried, and whatever an engine returns
     is checked against every limit.
 
     Parameters
@@ -71,7 +75,10 @@ def optimize(
     seed : int
         Passed to engines that draw.
     quadrant : str, optional
-        Growth and stress at the decision date, if the detector says; chooses what `adaptive` is.
+        Growth and stress at the decision date, if the detector says; chooses what `adaptive` is
+        and the factor of the ridge.
+    holdings : Holdings, optional
+        The book just before the decision, for turnover and costs; without it the book is empty.
 
     Returns
     -------
@@ -83,10 +90,9 @@ def optimize(
     DataError
         If a return is not finite or a symbol is not in exactly one cluster.
     ConfigError
-        If an engine is unknown or not installed, cannot solve its risk profile, or `market` is
-        asked for without benchmark symbols.
+        If an engine is unknown or not installed, or cannot honour what is declared.
     GateClosedError
-        If the caps cannot sum to 1, or another engine disagrees, and the rule is `stop`.
+        If limits leave no room, or another engine disagrees, and the rule is `stop`.
     SolverError
         If there are too few rows, no symbol has a variance, or every attempt failed.
     """
@@ -95,12 +101,11 @@ def optimize(
     check_cells(cells, params)
     for name in params.consensus:
         open_engine(name)
-    problem, dropped = pose(
-        returns, clusters, regime, params, periods_per_year=periods_per_year, seed=seed
-    )
+    state = State(regime, quadrant, holdings)
+    posed = pose(returns, clusters, state, params, periods_per_year=periods_per_year, seed=seed)
 
     def ask(wanted: Cell) -> Problem:
-        put = replace(problem, risk_profile=wanted.risk_profile)
+        put = replace(posed.problem, risk_profile=wanted.risk_profile)
         room = ROOM.get(wanted.risk_profile)
         return room(put, params.infeasible_caps) if room else put
 
@@ -108,26 +113,35 @@ def optimize(
     said = opinions(params.consensus, found.cell, _as_solved(found), found.weights)
     if params.consensus_rule == "stop":
         check_agreement(said, found.cell.label)
-    caps = found.problem.caps
+    return replace(
+        _solution(found, posed, returns), requested=cell, adaptive=adaptive, consensus=said
+    )
+
+
+def _solution(found: Success, posed: Posed, returns: Returns) -> Solution:
+    """Return what an attempt that succeeded decided."""
+    answer, problem = found.answer, found.problem
     weights = dict.fromkeys(returns.symbols, 0.0)
     weights.update(zip(problem.symbols, found.weights.tolist(), strict=True))
+    keeps_cash = problem.limits.total < 1.0 or problem.caps.rule == "cash"
     return Solution(
         as_of=iso(returns.dates[-1]),
-        requested=cell,
+        requested=found.cell,
         actual=found.cell,
-        status=found.answer.status,
-        objective=found.answer.objective,
-        iterations=found.answer.iterations,
-        residuals=found.answer.residuals,
+        status=answer.status,
+        objective=answer.objective,
+        iterations=answer.iterations,
+        residuals=answer.residuals,
         weights=weights,
-        cash=1.0 - math.fsum(found.weights.tolist()) if caps.rule == "cash" else 0.0,
-        caps=caps,
-        constraints=constraint_rows(found.weights, found.problem, found.answer.bounds),
-        dropped=dropped,
+        cash=1.0 - math.fsum(found.weights.tolist()) if keeps_cash else 0.0,
+        caps=problem.caps,
+        constraints=constraint_rows(found.weights, problem, answer.bounds),
+        dropped=posed.dropped,
         fallbacks=found.failures,
-        adaptive=adaptive,
         certificate=found.certificate,
-        consensus=said,
+        group_caps=posed.group_caps,
+        trading=trading_payload(problem, found.weights),
+        provider=provider(found.cell.engine),
     )
 
 
@@ -168,18 +182,56 @@ def resolved(
     return Cell(engine=cell.engine, risk_profile=chosen), Adaptive(regime, quadrant, chosen)
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """The market and the book at the decision date.
+
+    Attributes
+    ----------
+    regime : str
+        Chooses caps.
+    quadrant : str or None
+        Growth and stress, if known.
+    holdings : Holdings or None
+        The book just before the decision; `None` is an empty book.
+    """
+
+    regime: RegimeName
+    quadrant: str | None = None
+    holdings: Holdings | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posed:
+    """A problem and what was settled on the way to it.
+
+    Attributes
+    ----------
+    problem : Problem
+        For all cells; its risk profile is still open.
+    dropped : tuple of Dropped
+        Symbols left out.
+    group_caps : GroupCaps or None
+        Caps on sectors and asset classes, if any limit beside the caps is declared.
+    """
+
+    problem: Problem
+    dropped: tuple[Dropped, ...]
+    group_caps: GroupCaps | None = None
+
+
 def pose(
     returns: Returns,
     clusters: Mapping[int, Sequence[str]],
-    regime: RegimeName,
+    state: State,
     params: OptimizationParams,
     *,
     periods_per_year: int,
     seed: int,
-) -> tuple[Problem, tuple[Dropped, ...]]:
-    """Return the problem of all cells, its risk profile still open, and the symbols left out."""
+) -> Posed:
+    """Return the problem of all cells and the symbols left out."""
     check_returns(returns, params.warmup_rows)
-    values = np.ascontiguousarray(returns.values)
+    values, regime = np.ascontiguousarray(returns.values), state.regime
     mean, covariances = moments(values)
     active, dropped = screen(returns.symbols, covariances)
     columns = cluster_columns(clusters, returns.symbols, active)
@@ -187,6 +239,7 @@ def pose(
     upper = np.full(len(active), min(caps.symbol_cap, caps.cluster_cap))
     kept = values if len(active) == len(returns.symbols) else frozen_array(values[:, active])
     how = Estimators.of(params, regime, periods_per_year)
+    factor = params.l2_multipliers.of(regime, state.quadrant) if params.l2_penalty else 1.0
     problem = Problem(
         risk_profile="equal_weight",
         regime=regime,
@@ -199,7 +252,8 @@ def pose(
         limits=Limits(total, upper, caps.cluster_cap, tuple(columns.values())),
         cluster_numbers=tuple(columns),
         risk_free_rate=params.risk_free_rate / periods_per_year,
-        l2_penalty=params.l2_penalty,
+        l2_penalty=params.l2_penalty * factor,
+        l2_state=None if factor == 1.0 else state.quadrant or regime,
         aggressive_share=params.barbell_shares.of(regime),
         aggressive_clusters_max=params.barbell_leaders_max,
         benchmark_symbols=params.benchmark_symbols,
@@ -209,4 +263,20 @@ def pose(
         periods_per_year=periods_per_year,
         seed=seed,
     )
-    return problem, tuple(dropped)
+    return _beside_caps(Posed(problem, tuple(dropped)), state, params)
+
+
+def _beside_caps(posed: Posed, state: State, params: OptimizationParams) -> Posed:
+    """Return the problem with the limits beside the caps and the book, where they are declared."""
+    problem, groups = posed.problem, None
+    rows = side_limits(params, state.regime, problem.symbols)
+    if rows:
+        total, rows, groups = fitted(problem.limits, rows, params.infeasible_caps)
+        limits = replace(problem.limits, total=total)
+        problem = replace(problem, rows=rows, limits=limits)
+    trading = pose_trading(params.trading, state.holdings, problem.symbols, problem.prior)
+    if trading is not None:
+        rule = params.trading.infeasible_turnover
+        trading = limited(trading, problem.limits, rows, rule)
+        problem = replace(problem, trading=trading)
+    return replace(posed, problem=problem, group_caps=groups)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pipeline.config import BlackLittermanParams, RegimeName, RiskProfile
     from pipeline.optimization.constraints import Caps, Limits
     from pipeline.optimization.priors import Prior
+    from pipeline.optimization.side_limits import SideLimit
+    from pipeline.optimization.trading import Trading
     from pipeline.values import FloatArray
 
 
@@ -59,6 +61,12 @@ class Problem:
         Rows per year, from the calendar.
     seed : int
         For engines that draw; the built-in ones draw nothing.
+    l2_state : str or None
+        Quadrant or regime whose factor is in `l2_penalty`; `None` if the factor is 1.
+    rows : tuple of SideLimit
+        Limits beside the caps: sectors, asset classes, floors, net exposure.
+    trading : Trading or None
+        The book before the decision, where turnover or costs matter.
     """
 
     risk_profile: RiskProfile
@@ -79,6 +87,14 @@ class Problem:
     beta_limits: tuple[float, ...]
     periods_per_year: int
     seed: int
+    l2_state: str | None = None
+    rows: tuple[SideLimit, ...] = ()
+    trading: Trading | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether caps are the only limits and trading has no price."""
+        return not self.rows and self.trading is None
 
     @property
     def scaled_returns(self) -> FloatArray:

@@ -18,15 +18,21 @@ from typing import TYPE_CHECKING
 
 import clarabel
 import numpy as np
-from scipy.sparse import csc_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from pipeline.optimization.constraints import Limits
     from pipeline.optimization.solution import Status
     from pipeline.values import FloatArray
 
 TOLERANCE = 1e-11
 """Feasibility and gap, absolute and relative, on programmes scaled to about 1."""
+
+ROUNDING = 1e-14
+"""Violations that no other point betters."""
 
 _RANK_TOLERANCE = 1e-12
 """Pivots and contradictions below this, relative to the largest coefficient, are rounding."""
@@ -82,6 +88,8 @@ class PrimalDual:
         Multipliers of `Ex = e` and `Gx <= h`.
     iterations : int
         Interior-point iterations.
+    residuals : dict of str to float or None
+        Violations of the conditions of optimality, where `polished` computed them for this point.
     """
 
     status: Status
@@ -90,6 +98,7 @@ class PrimalDual:
     y: FloatArray
     z: FloatArray
     iterations: int
+    residuals: dict[str, float] | None = None
 
 
 def linear_set(limits: Limits) -> LinearSet:
@@ -132,11 +141,22 @@ def solve(program: QuadraticProgram) -> PrimalDual:
     Source: Goulart and Chen (2024), "Clarabel: an interior-point solver for conic programs with
     quadratic objectives".
     """
+    ended = called(program, len(program.points.h), [])
+    solved = ended.status in {"optimal", "optimal_inaccurate"}
+    return polished(program, ended) if solved else ended
+
+
+def called(program: QuadraticProgram, inequalities: int, cones: Sequence[object]) -> PrimalDual:
+    """Return what Clarabel finds, as it leaves it.
+
+    The first `inequalities` of the rows `Gx <= h` are inequalities; the slacks `h - Gx` of those
+    after them lie in `cones`.
+    """
     points = program.points
-    equalities, inequalities = len(points.e), len(points.h)
-    cones = [clarabel.ZeroConeT(equalities)]
+    equalities = len(points.e)
+    every: list[object] = [clarabel.ZeroConeT(equalities)]
     if inequalities:
-        cones.append(clarabel.NonnegativeConeT(inequalities))
+        every.append(clarabel.NonnegativeConeT(inequalities))
     curvature, rows = _sparse(np.triu(program.P)), _sparse(np.concatenate((points.E, points.G)))
     large = curvature.nnz + rows.nnz > _LARGE
     found = clarabel.DefaultSolver(
@@ -144,11 +164,11 @@ def solve(program: QuadraticProgram) -> PrimalDual:
         program.q,
         rows,
         np.concatenate((points.e, points.h)),
-        cones,
+        [*every, *cones],
         _LARGE_SETTINGS if large else _SETTINGS,
     ).solve()
     dual, name = np.array(found.z), str(found.status)
-    ended = PrimalDual(
+    return PrimalDual(
         _STATUS.get(name, "failed"),
         name,
         np.array(found.x),
@@ -156,44 +176,51 @@ def solve(program: QuadraticProgram) -> PrimalDual:
         dual[equalities:],
         int(found.iterations),
     )
-    solved = ended.status in {"optimal", "optimal_inaccurate"}
-    return polished(program, ended) if solved else ended
 
 
-def polished(program: QuadraticProgram, found: PrimalDual) -> PrimalDual:
+def polished(program: QuadraticProgram, found: PrimalDual, *, strict: bool = True) -> PrimalDual:
     """Return the exact solution with the active inequalities of `found`, if it is a better one.
 
     An inequality is active where its multiplier exceeds its slack. Active bounds fix variables;
     for the free ones the conditions of optimality are linear equations. Where these have many
     solutions, what they leave open stays as found. If the result violates a condition more than
-    `found` does (the guess of the active set was wrong), `found` is returned.
+    `found` does (the guess of the active set was wrong), `found` is returned, unless `strict` is
+    off: then the caller judges.
     """
-    points = program.points
+    points, n = program.points, len(found.x)
     active = np.flatnonzero(found.z > points.h - (points.G * found.x).sum(axis=1))
-    bounds = active[np.count_nonzero(points.G[active], axis=1) == 1]
-    others = np.setdiff1d(active, bounds, assume_unique=True)
-    fixed = np.argmax(np.abs(points.G[bounds]), axis=1)
+    single = np.count_nonzero(points.G[active], axis=1) == 1
+    bounds, others = active[single], active[~single]
+    fixed = np.abs(points.G[bounds]).argmax(axis=1)
     scale = points.G[bounds, fixed]
-    x = np.zeros(len(found.x))
+    x = np.zeros(n)
     x[fixed] = points.h[bounds] / scale
-    free = np.setdiff1d(np.arange(len(x)), fixed, assume_unique=True)
+    moves = np.ones(n, dtype=np.bool_)
+    moves[fixed] = False
+    free = np.flatnonzero(moves)
     rows = np.concatenate((points.E, points.G[others]))
     right = np.concatenate((points.e, points.h[others])) - (rows * x).sum(axis=1)
     pull = program.q + (program.P * x).sum(axis=1)
-    inner, across = program.P[np.ix_(free, free)], rows[:, free]
-    matrix = np.block([[inner, across.T], [across, np.zeros((len(rows), len(rows)))]])
+    across, size = rows[:, free], len(free)
+    matrix = np.zeros((size + len(rows), size + len(rows)))
+    matrix[:size, :size] = program.P[free][:, free]
+    matrix[size:, :size], matrix[:size, size:] = across, across.T
     guess = np.concatenate((found.x[free], found.y, found.z[others]))
     solved = eliminate(matrix, np.concatenate((-pull[free], right)), guess)
     if solved is None:
         return found
-    x[free] = solved[: len(free)]
-    multipliers = solved[len(free) :]
+    x[free] = solved[:size]
+    multipliers = solved[size:]
     slope = program.q + (program.P * x).sum(axis=1) + (rows * multipliers[:, None]).sum(axis=0)
     z = np.zeros(len(points.h))
     z[others], z[bounds] = multipliers[len(points.e) :], -slope[fixed] / scale
-    exact = replace(found, x=x, y=multipliers[: len(points.e)], z=z)
-    better = max(residuals(program, exact).values()) < max(residuals(program, found).values())
-    return exact if better else found
+    exact = replace(found, x=x, y=multipliers[: len(points.e)], z=z, residuals=None)
+    if not strict:
+        return exact
+    told = residuals(program, exact)
+    worst = max(told.values())
+    better = worst <= ROUNDING or worst < max(residuals(program, found).values())
+    return replace(exact, residuals=told) if better else found
 
 
 def eliminate(matrix: FloatArray, right: FloatArray, guess: FloatArray) -> FloatArray | None:
@@ -258,13 +285,29 @@ def _largest(values: FloatArray) -> float:
     return max(0.0, float(values.max())) if len(values) else 0.0
 
 
-def _sparse(matrix: FloatArray) -> csc_matrix[np.float64]:
-    """Return `matrix` by columns; scipy's own conversion goes through a slower form."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """A sparse matrix by columns, as the solver reads it; scipy's costs more than its use."""
+
+    data: FloatArray
+    indices: NDArray[np.int64]
+    indptr: NDArray[np.int64]
+    shape: tuple[int, ...]
+    has_sorted_indices: bool = True
+    has_canonical_format: bool = True
+
+    @property
+    def nnz(self) -> int:
+        """How many entries there are."""
+        return len(self.data)
+
+
+def _sparse(matrix: FloatArray) -> _Columns:
     columns = np.ascontiguousarray(matrix.T)
     column, row = np.nonzero(columns)
-    counts = np.bincount(column, minlength=len(columns))
-    starts = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
-    return csc_matrix((columns[column, row], row, starts), shape=matrix.shape)
+    starts = np.zeros(len(columns) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(column, minlength=len(columns)), out=starts[1:])
+    return _Columns(columns[column, row], row, starts, matrix.shape)
 
 
 def _settings(method: str) -> clarabel.DefaultSettings:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from pipeline.config import Cell
-from pipeline.optimization.constraints import Caps
+from pipeline.optimization.constraints import Caps, GroupCaps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,18 @@ Status: TypeAlias = Literal[
 ]
 """How a solve ended; the last three carry no weights."""
 
-ConstraintKind: TypeAlias = Literal["budget", "symbol_cap", "cluster_cap", "long_only", "beta"]
+ConstraintKind: TypeAlias = Literal[
+    "budget",
+    "symbol_cap",
+    "cluster_cap",
+    "long_only",
+    "beta",
+    "sector_cap",
+    "asset_class_cap",
+    "symbol_floor",
+    "net",
+    "turnover",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +42,10 @@ class ConstraintRow:
 
     Attributes
     ----------
-    kind : {"budget", "symbol_cap", "cluster_cap", "long_only", "beta"}
-        What is limited; `beta` is the absolute beta to the reference portfolio.
+    kind : str
+        What is limited; `beta` is the absolute beta to the reference portfolio, `symbol_floor` a
+        negative weight and limit, `net` the net exposure (negative for the least), `turnover` the
+        one-way turnover.
     name : str
         Symbol, cluster number, `total` for the budget, `reference` for the beta. There is one
         `long_only` row: the symbol with the smallest weight, with `value` minus that weight and
@@ -164,8 +177,8 @@ class Solution:
     status : str
         Status of the attempt that gave the weights.
     objective : float or None
-        Variance per period plus the ridge (`min_variance`, `market_neutral`), annual Sharpe ratio
-        (`max_sharpe`; `black_litterman` under its posterior), diversification ratio
+        Variance per period plus ridge and costs (`min_variance`, `market_neutral`), annual Sharpe
+        ratio (`max_sharpe`; `black_litterman` under its posterior), diversification ratio
         (`max_diversification`), conditional value at risk per period (`min_cvar`), `None` for
         risk profiles without an objective.
     iterations : int or None
@@ -176,7 +189,7 @@ class Solution:
     weights : mapping of str to float
         Every given symbol, ascending, as fractions of NAV; 0 for a dropped one.
     cash : float
-        1 minus the sum of weights under the rule `cash`, else 0.
+        1 minus the sum of weights where less than all is invested, else 0.
     caps : Caps
         Requested and in force.
     constraints : tuple of ConstraintRow
@@ -189,6 +202,12 @@ class Solution:
         Evidence for the weights, see `pipeline.optimization.certificates`.
     consensus : tuple of Opinion
         What other engines make of the same problem, if the manifest asks them.
+    group_caps : GroupCaps or None
+        Caps on sectors and asset classes; `None` unless limits beside the caps are declared.
+    trading : payload or None
+        Holdings, turnover and costs; `None` unless they matter to the decision.
+    provider : payload or None
+        Distribution and version of an engine that is not built in.
     slice_sha256 : str or None
         Digest of the rows used; `None` until the caller, who holds the rows, names it.
     """
@@ -209,6 +228,9 @@ class Solution:
     adaptive: Adaptive | None = None
     certificate: Payload | None = None
     consensus: tuple[Opinion, ...] = ()
+    group_caps: GroupCaps | None = None
+    trading: Payload | None = None
+    provider: Payload | None = None
     slice_sha256: str | None = None
 
     def to_payload(self) -> Payload:
@@ -230,6 +252,9 @@ class Solution:
             "fallbacks": [attempt.to_payload() for attempt in self.fallbacks],
             "certificate": self.certificate,
             "consensus": [opinion.to_payload() for opinion in self.consensus],
+            **({} if self.group_caps is None else {"group_caps": self.group_caps.to_payload()}),
+            **({} if self.trading is None else {"trading": self.trading}),
+            **({} if self.provider is None else {"provider": self.provider}),
             "slice_sha256": self.slice_sha256,
         }
 
@@ -264,6 +289,9 @@ class Solution:
             else _adaptive(_entry(payload["adaptive"])),
             certificate=cast("Payload | None", payload.get("certificate")),
             consensus=tuple(map(_opinion, _entries(payload.get("consensus", [])))),
+            group_caps=_group_caps(payload.get("group_caps")),
+            trading=cast("Payload | None", payload.get("trading")),
+            provider=cast("Payload | None", payload.get("provider")),
             slice_sha256=cast("str | None", payload["slice_sha256"]),
         )
 
@@ -281,6 +309,19 @@ def _caps(entry: Payload) -> Caps:
         _number(entry["symbol_cap_requested"]),
         _number(entry["cluster_cap_requested"]),
         cast("Literal['none', 'relax', 'cash']", entry["rule"]),
+    )
+
+
+def _group_caps(entry: Json) -> GroupCaps | None:
+    if entry is None:
+        return None
+    told = _entry(entry)
+    return GroupCaps(
+        _optional(told["sector_cap"]),
+        _optional(told["asset_class_cap"]),
+        _optional(told["sector_cap_requested"]),
+        _optional(told["asset_class_cap_requested"]),
+        cast("Literal['none', 'relax', 'cash']", told["rule"]),
     )
 
 

@@ -85,6 +85,14 @@ def least_tail_loss(returns: FloatArray, level: float, points: LinearSet) -> Tai
 
     Source: Rockafellar and Uryasev (2000), "Optimization of conditional value-at-risk".
     """
+    program = tail_program(returns, level, points)
+    found = solve(program)
+    (rows, n), first = returns.shape, len(points.h)
+    return TailMinimum(found, found.x[:n], found.z[first : first + rows], residuals(program, found))
+
+
+def tail_program(returns: FloatArray, level: float, points: LinearSet) -> QuadraticProgram:
+    """Return the programme of `least_tail_loss` in weights, `t`, `u`; its rows follow `points`."""
     rows, n = returns.shape
     size = n + 1 + rows
     costs = np.concatenate((np.zeros(n), [1.0], np.full(rows, 1.0 / tail_rows(rows, level))))
@@ -96,10 +104,7 @@ def least_tail_loss(returns: FloatArray, level: float, points: LinearSet) -> Tai
         np.concatenate((_widened(points.G, size), excess, positive)),
         np.concatenate((points.h, np.zeros(2 * rows))),
     )
-    program = QuadraticProgram(np.zeros((size, size)), costs, wide)
-    found = solve(program)
-    first = len(points.h)
-    return TailMinimum(found, found.x[:n], found.z[first : first + rows], residuals(program, found))
+    return QuadraticProgram(np.zeros((size, size)), costs, wide)
 
 
 def _widened(matrix: FloatArray, columns: int) -> FloatArray:

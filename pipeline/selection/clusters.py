@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from pipeline.errors import DataError
 from pipeline.statistics import correlation, correlation_distance, covariance
 
 if TYPE_CHECKING:
@@ -22,6 +23,45 @@ if TYPE_CHECKING:
 
     from pipeline.selection.context import Context
     from pipeline.values import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """The clusters of one window, made once by the selection and named by their digest.
+
+    Attributes
+    ----------
+    clusters : mapping of int to tuple of str
+        Cluster number, from 1, to its symbols.
+    sha256 : str
+        Digest of them; the results of `optimize`, `rebalance` and `simulate` carry it.
+    """
+
+    clusters: Mapping[int, tuple[str, ...]]
+    sha256: str
+
+    @classmethod
+    def of(cls, found: Mapping[int, Sequence[str]]) -> ClusterSpec:
+        """Return the clusters `found` with their digest."""
+        return cls({number: tuple(found[number]) for number in sorted(found)}, digest(found))
+
+    def checked(self) -> ClusterSpec:
+        """Return itself, if the clusters have the digest.
+
+        Raises
+        ------
+        DataError
+            If they have another one.
+        """
+        found = digest(self.clusters)
+        if found == self.sha256:
+            return self
+        raise DataError(
+            f"the clusters have the digest {found}, expected {self.sha256}",
+            where=f"{len(self.clusters)} clusters of the selection",
+            why="all stages of a window work with the clusters that its selection recorded",
+            fix="pass the result of the selection as it was recorded",
+        )
 
 
 def clusters(context: Context) -> Context:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.config import SelectionParams
+    from pipeline.selection.top import Top
     from pipeline.values import Json, Panel, Payload
 
 
@@ -165,6 +166,8 @@ class Context:
         Set by `clusters`: digest of them.
     selected : tuple of str
         Set by `synthesis`: ascending.
+    top : tuple of Top
+        Set by `synthesis`: how many of each cluster, empty for a fixed number.
     """
 
     panel: Panel
@@ -181,6 +184,7 @@ class Context:
     clusters: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     clusters_sha256: str = ""
     selected: tuple[str, ...] = ()
+    top: tuple[Top, ...] = ()
 
 
 def optional_number(value: Json) -> float | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from pipeline.selection.clusters import ClusterSpec
 from pipeline.selection.context import Features, Score, Verdict, number
+from pipeline.selection.top import Top, top_counts
 from pipeline.values import iso
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Selection:
         Digest of the clusters, see `clusters.digest`.
     selected : tuple of str
         Ascending.
+    top : tuple of Top
+        How many symbols of each cluster were taken and why; empty for a fixed number.
     """
 
     as_of: str
@@ -50,6 +54,12 @@ class Selection:
     clusters: Mapping[int, tuple[str, ...]]
     clusters_sha256: str
     selected: tuple[str, ...]
+    top: tuple[Top, ...] = ()
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """The clusters with their recorded digest."""
+        return ClusterSpec(self.clusters, self.clusters_sha256)
 
     @classmethod
     def of(cls, context: Context) -> Selection:
@@ -64,6 +74,7 @@ class Selection:
             clusters=context.clusters,
             clusters_sha256=context.clusters_sha256,
             selected=context.selected,
+            top=context.top,
         )
 
     def to_payload(self) -> Payload:
@@ -81,6 +92,7 @@ class Selection:
             "clusters": clusters,
             "clusters_sha256": self.clusters_sha256,
             "selected": list(self.selected),
+            **({"top": [entry.to_payload() for entry in self.top]} if self.top else {}),
         }
 
     @classmethod
@@ -100,17 +112,24 @@ class Selection:
             clusters=clusters,
             clusters_sha256=str(payload["clusters_sha256"]),
             selected=_symbols(payload["selected"]),
+            top=tuple(Top.from_payload(one) for one in _objects(payload.get("top", []))),
         )
 
 
 def synthesis(context: Context) -> Context:
-    """Set `selected`: the `top_per_cluster` best ranks of every cluster."""
+    """Set `selected`: the best ranks of every cluster, as many as the rule says, and `top`."""
     rank = {score.symbol: score.rank for score in context.scores}
+    top: tuple[Top, ...] = ()
+    counts = dict.fromkeys(context.clusters, context.params.top_per_cluster)
+    if context.params.top_rule == "dispersion" and context.clusters:
+        top = top_counts(context.returns, context.clusters, context.params)
+        counts = {entry.cluster: entry.count for entry in top}
     best = (
-        sorted(symbols, key=rank.__getitem__)[: context.params.top_per_cluster]
-        for symbols in context.clusters.values()
+        sorted(symbols, key=rank.__getitem__)[: counts[cluster]]
+        for cluster, symbols in context.clusters.items()
     )
-    return replace(context, selected=tuple(sorted(symbol for group in best for symbol in group)))
+    selected = tuple(sorted(symbol for group in best for symbol in group))
+    return replace(context, selected=selected, top=top)
 
 
 def _objects(value: Json) -> Sequence[Payload]:

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipeline.fingerprint import bars_digest, panel_digest, table_digest
+from pipeline.fingerprint import (
+    bars_digest,
+    panel_digest,
+    panel_preimage,
+    parse_panel,
+    table_digest,
+)
 from pipeline.ingestion.source import Bars
 from pipeline.values import Panel
 
@@ -257,3 +263,61 @@ def test_texts_are_told_apart(texts: list[str]) -> None:
     if texts:
         changed = [*texts[:-1], texts[-1] + "x"]
         assert digest(("s", np.array(texts))) != digest(("s", np.array(changed)))
+
+
+@given(
+    hnp.arrays(
+        np.float64,
+        st.tuples(st.integers(1, 4), st.integers(1, 3)),
+        elements=st.floats(allow_nan=True, allow_infinity=False),
+    )
+)
+def test_preimage_is_read_back(closes: NDArray[np.float64]) -> None:
+    """What is hashed holds the panel, and one panel has one preimage."""
+    rows, columns = closes.shape
+    days = np.datetime64("2024-01-02") + np.arange(rows)
+    panel = Panel.of(days, [f"S{n}" for n in range(columns)], closes)
+    preimage = panel_preimage(panel)
+    assert hashlib.sha256(preimage).hexdigest() == panel_digest(panel)
+    read = parse_panel(preimage)
+    assert (read.symbols, read.dates.tolist()) == (panel.symbols, panel.dates.tolist())
+    assert np.array_equal(read.closes, panel.closes, equal_nan=True)
+    assert panel_preimage(read) == preimage
+
+
+@given(st.data())
+def test_another_preimage_is_refused(data: st.DataObject) -> None:
+    """Cut, lengthened or with a byte changed: a panel with other values, or `ValueError`."""
+    preimage = panel_preimage(panel_of([[1.5, np.nan], [2.0, 3.25]]))
+    at = data.draw(st.integers(0, len(preimage) - 1))
+    byte = data.draw(st.integers(0, 255))
+    for other in (
+        preimage[:at],
+        preimage + bytes([byte]),
+        preimage[:at] + bytes([byte]) + preimage[at + 1 :],
+        preimage[:at] + preimage[at + 1 :],
+    ):
+        try:
+            assert panel_preimage(parse_panel(other)) == other
+        except ValueError:
+            assert other != preimage
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"nul",
+        b'{"columns":[["date"]]}',
+        b'{"columns":[["date","date"],[5,"float64"]],"kind":"panel","order":["date"],"rows":1}',
+        b'{"columns":[[[],"date"],[[],"float64"]],"kind":"panel","order":["date"],"rows":1}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_header_of_something_else_is_refused(header: bytes) -> None:
+    """Bytes of strangers raise one exception."""
+    column = framed(b"") + framed(bytes(8))
+    with pytest.raises(ValueError, match="panel"):
+        parse_panel(b"assay.table.v1\n" + framed(header) + column + column)

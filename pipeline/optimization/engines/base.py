@@ -18,7 +18,7 @@ Names of residuals, all dimensionless (covariances have mean variance 1):
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pipeline.optimization.hierarchy import Split
     from pipeline.optimization.problem import Problem
     from pipeline.optimization.solution import ConstraintKind, Status
-    from pipeline.values import FloatArray
+    from pipeline.values import FloatArray, Payload
 
 ENTRY_POINT_GROUP = "assay.engines"
 
@@ -50,7 +50,8 @@ class Capability:
     """How one engine treats the limits for one risk profile.
 
     A combination that is in no table is refused; nothing is attempted that is not declared. A
-    single limit may be refused too: then it must be off (`l2_penalty` 0).
+    single limit may be refused too: then it must be off (`l2_penalty` 0). `side_limits` are caps on
+    sectors and asset classes, floors and net exposure.
     """
 
     engine: str
@@ -58,6 +59,11 @@ class Capability:
     symbol_cap: Handling
     cluster_cap: Handling
     l2_penalty: Handling
+    side_limits: Handling = "refused"
+    turnover_limit: Handling = "refused"
+    turnover_penalty: Handling = "refused"
+    linear_costs: Handling = "refused"
+    impact_costs: Handling = "refused"
 
     @property
     def refused(self) -> bool:
@@ -77,6 +83,25 @@ class LinearBound:
     def value(self, weights: FloatArray) -> float:
         """Return `coefficients'w`, correctly rounded."""
         return math.fsum((self.coefficients * weights).tolist())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Duals:
+    """Prices of the limits beside the caps, in the scale of the certificate.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_rows,)
+        One for each of `Problem.rows`, not negative.
+    trades : ndarray of shape (n_symbols,)
+        Slope of the costs of trading and of the limit on it.
+    turnover : float
+        Price of the limit on turnover, not negative.
+    """
+
+    rows: FloatArray
+    trades: FloatArray
+    turnover: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +135,8 @@ class Answer:
         The steps of a tree, where the engine tells them.
     scenarios : ndarray of shape (n_rows,) or None
         For `min_cvar`: the dual, a probability for each row, where the engine tells it.
+    duals : Duals or None
+        Prices of the limits beside the caps, where the engine tells them.
     """
 
     status: Status
@@ -124,6 +151,7 @@ class Answer:
     shares: FloatArray | None = None
     split: Split | None = None
     scenarios: FloatArray | None = None
+    duals: Duals | None = None
 
 
 @runtime_checkable
@@ -142,7 +170,7 @@ class Engine(Protocol):
         ...
 
 
-CAPABILITIES: tuple[Capability, ...] = (
+_DECLARED: tuple[Capability, ...] = (
     Capability("custom", "equal_weight", "projected", "projected", "not_applicable"),
     Capability("custom", "benchmark", "projected", "projected", "not_applicable"),
     Capability("custom", "market", "projected", "projected", "not_applicable"),
@@ -181,6 +209,46 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("pyportfolioopt", "hrp", "projected", "projected", "not_applicable"),
     Capability("pyportfolioopt", "black_litterman", "solved", "solved", "solved"),
     Capability("cvxportfolio", "min_variance", "solved", "solved", "solved"),
+)
+"""What the built-in engines can do with caps and ridge."""
+
+_ROWS: Mapping[str, Handling] = {"side_limits": "solved"}
+_LIMITS: Mapping[str, Handling] = {**_ROWS, "turnover_limit": "solved"}
+_COSTS: Mapping[str, Handling] = {**_LIMITS, "linear_costs": "solved", "impact_costs": "solved"}
+_ALL: Mapping[str, Handling] = {**_COSTS, "turnover_penalty": "solved"}
+_NEAREST: Mapping[str, Handling] = {"side_limits": "projected", "turnover_limit": "projected"}
+
+_FURTHER: Mapping[str, Mapping[str, Mapping[str, Handling]]] = {
+    "custom": {
+        **dict.fromkeys(("equal_weight", "benchmark", "market", "risk_parity"), _NEAREST),
+        **dict.fromkeys(("hrp", "herc", "herc_cvar"), _NEAREST),
+        **dict.fromkeys(("min_variance", "market_neutral"), _ALL),
+        **dict.fromkeys(("max_sharpe", "black_litterman", "min_cvar"), _COSTS),
+        "max_diversification": _LIMITS,
+        "adaptive": dict.fromkeys(_ALL, "inherited"),
+    },
+    "skfolio": {
+        **dict.fromkeys(("risk_parity", "hrp", "herc", "herc_cvar"), _NEAREST),
+        **dict.fromkeys(("min_variance", "min_cvar"), _LIMITS),
+        **dict.fromkeys(("max_sharpe", "max_diversification"), _ROWS),
+    },
+    "riskfolio": {
+        **dict.fromkeys(("risk_parity", "hrp", "herc", "herc_cvar"), _NEAREST),
+        **dict.fromkeys(("min_variance", "max_sharpe", "max_diversification", "min_cvar"), _ROWS),
+    },
+    "pyportfolioopt": {
+        "hrp": _NEAREST,
+        "min_variance": {**_ALL, "impact_costs": "refused"},
+        "min_cvar": _LIMITS,
+        **dict.fromkeys(("max_sharpe", "max_diversification", "black_litterman"), _ROWS),
+    },
+    "cvxportfolio": {"min_variance": _ALL},
+}
+"""Engine -> risk profile -> what it can do with limits beside the caps and the costs of trading."""
+
+CAPABILITIES: tuple[Capability, ...] = tuple(
+    replace(entry, **_FURTHER[entry.engine].get(entry.risk_profile, {}))  # type: ignore[arg-type]
+    for entry in _DECLARED
 )
 """What the built-in engines can do."""
 
@@ -245,6 +313,27 @@ def open_engine(name: str) -> Engine:
     return engine
 
 
+def provider(name: str) -> Payload | None:
+    """Return name and version of the distribution that registers an engine, `None` if built in.
+
+    Raises
+    ------
+    ConfigError
+        If the distribution tells no name: a record without it could not be replayed.
+    """
+    if name in _BUILT_IN:
+        return None
+    found = {point.name: point.dist for point in entry_points(group=ENTRY_POINT_GROUP)}[name]
+    if found is None:
+        raise ConfigError(
+            f"the engine {name!r} is registered by no distribution",
+            where=f"entry point {name} of {ENTRY_POINT_GROUP}",
+            why="the record names the distribution and version that gave the weights",
+            fix="install the engine as a distribution with metadata",
+        )
+    return {"distribution": found.name, "version": found.version}
+
+
 def capabilities(engine: str | None = None) -> tuple[Capability, ...]:
     """Return what `engine` can do; without a name, what all built-in engines can do."""
     if engine is None:
@@ -277,8 +366,34 @@ def capability_table() -> list[Capability]:
     ]
 
 
-def _refuses_ridge(entry: Capability | None) -> bool:
-    return entry is not None and entry.l2_penalty == "refused"
+FEATURES: Mapping[str, str] = {
+    "l2_penalty": "optimization.l2_penalty",
+    "side_limits": "optimization.sector_caps, asset_class_caps, symbol_floors or net_limits",
+    "turnover_limit": "optimization.trading.turnover_limit",
+    "turnover_penalty": "optimization.trading.turnover_penalty",
+    "linear_costs": "optimization.trading.linear_bps",
+    "impact_costs": "optimization.trading.impact_coefficient",
+}
+"""What a manifest may ask for beyond caps -> where it does."""
+
+
+def asked(params: OptimizationParams) -> tuple[str, ...]:
+    """Return which of `FEATURES` a manifest asks for."""
+    trading = params.trading
+    wanted = {
+        "l2_penalty": bool(params.l2_penalty),
+        "side_limits": params.sided,
+        "turnover_limit": trading.turnover_limit is not None,
+        "turnover_penalty": bool(trading.turnover_penalty),
+        "linear_costs": trading.linear,
+        "impact_costs": trading.rooted,
+    }
+    return tuple(name for name in FEATURES if wanted[name])
+
+
+def refusal(entry: Capability, params: OptimizationParams) -> str:
+    """Return which feature that a manifest asks for `entry` refuses, empty if none."""
+    return next((name for name in asked(params) if getattr(entry, name) == "refused"), "")
 
 
 def check_cells(cells: Iterable[Cell], params: OptimizationParams | None = None) -> None:
@@ -288,7 +403,8 @@ def check_cells(cells: Iterable[Cell], params: OptimizationParams | None = None)
     ------
     ConfigError
         For the first cell with an unknown engine, one that is not installed, or a risk profile
-        its engine cannot solve; with `params` also for `market` without benchmark symbols.
+        its engine cannot solve; with `params` also for `market` without benchmark symbols and for
+        a limit or cost that is declared and that the cell cannot honour.
     """
     for cell in cells:
         _check_installed(cell.engine)
@@ -300,17 +416,30 @@ def check_cells(cells: Iterable[Cell], params: OptimizationParams | None = None)
                 fix='name the symbols to hold, e.g. ["SPY"], or ask for equal_weight',
             )
         able = {entry.risk_profile: entry for entry in capabilities(cell.engine)}
-        if params is not None and params.l2_penalty and _refuses_ridge(able.get(cell.risk_profile)):
-            raise ConfigError(
-                f"{cell.label} has no ridge, optimization.l2_penalty is {params.l2_penalty:g}",
-                where=f"cell {cell.label}",
-                why="a penalty that is declared and not used would change the problem silently",
-                fix="set optimization.l2_penalty to 0 or choose another engine",
-            )
         if cell.risk_profile not in able:
             raise ConfigError(
                 f"engine {cell.engine} cannot solve {cell.risk_profile}; it can {', '.join(able)}",
                 where=f"cell {cell.label}",
                 why="what an engine cannot do is refused, not replaced",
                 fix="choose another risk profile for this engine, or the engine `custom`",
+            )
+        if params is not None:
+            _check_features(cell, able, params)
+
+
+def _check_features(
+    cell: Cell, able: Mapping[RiskProfile, Capability], params: OptimizationParams
+) -> None:
+    """Refuse a cell, or a risk profile that its `adaptive` may become, without a feature asked."""
+    chosen = sorted(set(dict(params.adaptive).values()))
+    names = chosen if cell.risk_profile == "adaptive" else [cell.risk_profile]
+    for name in names:
+        feature = refusal(able[name], params) if name in able else ""
+        if feature:
+            raise ConfigError(
+                f"{cell.engine}.{name} cannot honour {feature}, which is declared",
+                where=f"cell {cell.label}; {FEATURES[feature]}",
+                why="what is declared and not used would change the problem silently",
+                fix="turn it off, choose another engine, or put the cell into a profile without "
+                "it; `assay engines` lists what each can do",
             )

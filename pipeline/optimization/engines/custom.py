@@ -15,11 +15,15 @@ from pipeline.optimization import hierarchy, risk_profiles, tail
 from pipeline.optimization.barbell import part, sides
 from pipeline.optimization.constraints import CAPACITY_TOLERANCE, fit, linear_minimum
 from pipeline.optimization.engines.base import CAPABILITIES, Answer, LinearBound
+from pipeline.optimization.frictions import solve_traded
 from pipeline.optimization.invested import no_tail
 from pipeline.optimization.market import absent, benchmark_limits, betas, reference
+from pipeline.optimization.nearest import duals_of, nearest
 from pipeline.optimization.objectives import (
     annual_sharpe_ratio,
     diversification,
+    net_tail_risk,
+    net_variance,
     penalised_variance,
     ridged,
     suboptimality,
@@ -33,12 +37,21 @@ from pipeline.optimization.quadratic import (
     residuals,
     solve,
 )
+from pipeline.optimization.ratios import best_net_ratio
+from pipeline.optimization.side_limits import with_rows
+from pipeline.optimization.trading import (
+    no_cost_frictions,
+    return_frictions,
+    variance_frictions,
+)
 from pipeline.optimization.views import CONTRADICTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.config import RiskProfile
+    from pipeline.optimization.constraints import Limits
+    from pipeline.optimization.engines.base import Duals
     from pipeline.optimization.hierarchy import Split
     from pipeline.optimization.problem import Problem
     from pipeline.optimization.quadratic import PrimalDual
@@ -77,8 +90,7 @@ def market(problem: Problem) -> Answer:
             f"{limits.total:.6g}"
         )
         return Answer("infeasible", reason=reason)
-    weights, distance = fit(reference(problem), limits)
-    return Answer("closed_form", weights, residuals={"projection": distance})
+    return _closed_form(problem, reference(problem), limits)
 
 
 def hrp(problem: Problem) -> Answer:
@@ -112,9 +124,12 @@ def _tree(problem: Problem, split: Split) -> Answer:
     return replace(_closed_form(problem, split.weights), split=split)
 
 
-def _closed_form(problem: Problem, shares: FloatArray) -> Answer:
-    weights, distance = fit(shares, problem.limits)
-    return Answer("closed_form", weights, residuals={"projection": distance})
+def _closed_form(problem: Problem, shares: FloatArray, limits: Limits | None = None) -> Answer:
+    found = nearest(problem, shares, limits)
+    if found.weights is None:
+        return Answer("infeasible", reason=found.reason)
+    told = {"projection": found.distance}
+    return Answer("closed_form", found.weights, residuals=told, duals=found.duals)
 
 
 def risk_parity(problem: Problem) -> Answer:
@@ -131,22 +146,27 @@ def risk_parity(problem: Problem) -> Answer:
             f"cycles, expected at most {RISK_SHARE_LIMIT:g}: the assets can hedge each other fully"
         )
         return Answer("failed", reason=reason, iterations=found.cycles)
-    weights, distance = fit(found.weights, problem.limits)
-    shares = risk_profiles.risk_shares(covariances, weights)
+    near = nearest(problem, found.weights)
+    if near.weights is None:
+        return Answer("infeasible", reason=near.reason, iterations=found.cycles)
+    shares = risk_profiles.risk_shares(covariances, near.weights)
     return Answer(
         "optimal",
-        weights,
+        near.weights,
         iterations=found.cycles,
         shares=found.weights,
+        duals=near.duals,
         residuals={
-            "projection": distance,
+            "projection": near.distance,
             "risk_share_deviation": float(np.abs(shares - 1.0 / len(shares)).max()),
         },
     )
 
 
 def min_variance(problem: Problem) -> Answer:
-    """Minimise the variance, with the ridge, within the limits."""
+    """Minimise the variance, with ridge and costs of trading, within the limits."""
+    if not problem.plain:
+        return _min_net_variance(problem)
     matrix = 2.0 * ridged(problem)
     program = QuadraticProgram(matrix, np.zeros(len(matrix)), linear_set(problem.limits))
     found = solve(program)
@@ -158,9 +178,27 @@ def min_variance(problem: Problem) -> Answer:
         objective=penalised_variance(problem, found.x),
         iterations=found.iterations,
         residuals={
-            **residuals(program, found),
+            **(found.residuals or residuals(program, found)),
             "suboptimality": suboptimality(problem, found.x),
         },
+    )
+
+
+def _min_net_variance(problem: Problem) -> Answer:
+    """Minimise variance, ridge and costs of trading."""
+    matrix, points = 2.0 * ridged(problem), with_rows(problem.limits, problem.rows)
+    program = QuadraticProgram(matrix, np.zeros(len(matrix)), points)
+    frictions = variance_frictions(problem)
+    ended = solve_traded(program, frictions)
+    if ended.found.status not in SOLVED:
+        return _unsolved(ended.found)
+    return Answer(
+        ended.found.status,
+        ended.found.x,
+        objective=net_variance(problem, ended.found.x),
+        iterations=ended.found.iterations,
+        residuals=ended.residuals,
+        duals=duals_of(problem, ended, frictions),
     )
 
 
@@ -173,16 +211,17 @@ def market_neutral(problem: Problem) -> Answer:
     slope = betas(problem)
     for limit in problem.beta_limits:
         program = _bounded(problem, slope, limit)
-        found = solve(program)
+        found, proof, duals = _plainly_or_traded(problem, program)
         if found.status in SOLVED:
             return Answer(
                 found.status,
                 found.x,
-                objective=penalised_variance(problem, found.x),
+                objective=net_variance(problem, found.x),
                 iterations=found.iterations,
-                residuals={**residuals(program, found), "beta": limit},
+                residuals={**proof, "beta": limit},
                 bounds=(LinearBound("beta", "reference", slope, limit),),
                 bound_price=float(found.z[-2] - found.z[-1]),
+                duals=duals,
             )
     if found.status != "infeasible":
         return _unsolved(found)
@@ -194,9 +233,23 @@ def market_neutral(problem: Problem) -> Answer:
     return Answer("infeasible", reason=reason, iterations=found.iterations)
 
 
+def _plainly_or_traded(
+    problem: Problem, program: QuadraticProgram
+) -> tuple[PrimalDual, dict[str, float], Duals | None]:
+    """Solve a variance under a beta, with the costs of trading where there are any."""
+    if problem.plain:
+        found = solve(program)
+        return found, residuals(program, found), None
+    frictions = variance_frictions(problem)
+    ended = solve_traded(program, frictions)
+    if ended.found.status not in SOLVED:
+        return ended.found, {}, None
+    return ended.found, ended.residuals, duals_of(problem, ended, frictions, after=2)
+
+
 def _bounded(problem: Problem, slope: FloatArray, limit: float) -> QuadraticProgram:
     """Return the programme of minimum variance with `|slope'x| <= limit`."""
-    matrix, points = 2.0 * ridged(problem), linear_set(problem.limits)
+    matrix, points = 2.0 * ridged(problem), with_rows(problem.limits, problem.rows)
     return QuadraticProgram(
         matrix,
         np.zeros(len(matrix)),
@@ -211,6 +264,8 @@ def _bounded(problem: Problem, slope: FloatArray, limit: float) -> QuadraticProg
 
 def min_cvar(problem: Problem) -> Answer:
     """Minimise the mean of the worst losses (conditional value at risk) within the limits."""
+    if not problem.plain:
+        return _min_net_tail(problem)
     ended = tail.least_tail_loss(
         problem.scaled_returns, problem.tail_level, linear_set(problem.limits)
     )
@@ -223,6 +278,26 @@ def min_cvar(problem: Problem) -> Answer:
         iterations=ended.found.iterations,
         residuals=ended.residuals,
         scenarios=ended.scenarios,
+    )
+
+
+def _min_net_tail(problem: Problem) -> Answer:
+    """Minimise the mean of the worst losses and the costs of trading."""
+    returns, points = problem.scaled_returns, with_rows(problem.limits, problem.rows)
+    program = tail.tail_program(returns, problem.tail_level, points)
+    frictions = return_frictions(problem)
+    ended = solve_traded(program, frictions)
+    if ended.found.status not in SOLVED:
+        return _unsolved(ended.found)
+    first, rows, weights = len(points.h), len(returns), ended.found.x[: len(problem.symbols)]
+    return Answer(
+        ended.found.status,
+        weights,
+        objective=net_tail_risk(problem, weights),
+        iterations=ended.found.iterations,
+        residuals=ended.residuals,
+        scenarios=np.maximum(ended.found.z[first : first + rows], 0.0),
+        duals=duals_of(problem, ended, frictions, after=2 * rows),
     )
 
 
@@ -266,6 +341,11 @@ def _best_ratio(
 
     Source: Charnes and Cooper (1962), "Programming with linear fractional functionals".
     """
+    if not problem.plain:
+        free = problem.risk_profile == "max_diversification"
+        frictions = no_cost_frictions(problem) if free else return_frictions(problem)
+        scale = 1.0 if free else math.sqrt(problem.prior.mean_variance)
+        return best_net_ratio(problem, gains / scale, frictions, measure)
     program = _homogeneous(problem, gains / float(gains.max()))
     found = solve(program)
     if found.status == "infeasible":

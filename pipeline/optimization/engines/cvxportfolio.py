@@ -1,7 +1,7 @@
 """The engine `cvxportfolio`: a single-period policy asked once, without its market simulator.
 
 cvxportfolio is GPL-3.0 and an extra: nothing else of this project imports it. The policy starts
-from cash and may hold none afterwards; forecasts are not used, the covariance is that given.
+from what is held and may hold no cash afterwards; the covariance is that given.
 Its objective is a return less multiples of costs, so ratios and risk parity are not its problems.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.optimization.engines.base import CAPABILITIES, Answer
-from pipeline.optimization.invested import Invested, heard, solved
+from pipeline.optimization.invested import Invested, heard, share_frictions, solved
 
 with warnings.catch_warnings():
     # It writes a time unit that pandas is about to drop.
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.config import RiskProfile
+    from pipeline.optimization.frictions import Frictions
     from pipeline.optimization.problem import Problem
 
 SOLVER_PARAMS: dict[str, float] = {
@@ -41,32 +42,47 @@ _WHEN = pd.Timestamp("2000-01-01", tz="UTC")
 
 
 def min_variance(problem: Problem) -> Answer:
-    """Minimise the variance, with the ridge, within the limits."""
+    """Minimise the variance, with ridge and costs of trading, within the limits."""
     invested, symbols = Invested.of(problem), list(problem.symbols)
-    clusters = list(problem.cluster_numbers)
+    names = list(range(len(invested.matrix)))
+    told = share_frictions(problem)
+    risk = cvxportfolio.FullCovariance(pd.DataFrame(invested.covariance, symbols, symbols))
     policy = cvxportfolio.SinglePeriodOptimization(
-        -cvxportfolio.FullCovariance(pd.DataFrame(invested.covariance, symbols, symbols)),
+        -risk if problem.trading is None else -risk - _costs(told, symbols),
         [
             cvxportfolio.LongOnly(),
             cvxportfolio.NoCash(),
             cvxportfolio.MaxWeights(pd.Series(invested.upper, symbols)),
             cvxportfolio.FactorMaxLimit(
-                pd.DataFrame(invested.groups.T, symbols, clusters),
-                pd.Series(invested.group_cap, clusters),
+                pd.DataFrame(invested.matrix.T, symbols, names),
+                pd.Series(invested.right, names),
             ),
+            *([] if told.room is None else [cvxportfolio.TurnoverLimit(told.room / 2.0)]),
         ],
         include_cash_return=False,
         fallback_solver=None,
         solver="CLARABEL",
         **SOLVER_PARAMS,
     )
-    cash = pd.Series(0.0, [*symbols, "cash"])
-    cash["cash"] = 1.0
+    held = pd.Series(0.0, [*symbols, "cash"])
+    held[symbols] = told.held
+    held["cash"] = 1.0 - float(told.held.sum())
     try:
-        found = heard(lambda: policy.execute(cash, None, _WHEN)[0])
+        found = heard(lambda: policy.execute(held, None, _WHEN)[0])
     except (PortfolioOptimizationError, cvxpy.SolverError) as error:
         return Answer("failed", reason=f"cvxportfolio: {' '.join(str(error).split())}")
-    return solved(problem, found.status, np.array(found.value[symbols], dtype=np.float64))
+    weights = found.value[symbols] + held[symbols]
+    return solved(problem, found.status, np.array(weights, dtype=np.float64))
+
+
+def _costs(told: Frictions, symbols: list[str]) -> cvxportfolio.TransactionCost:
+    """Return linear and square-root costs; a volume of one NAV leaves the factors as they are."""
+    return cvxportfolio.TransactionCost(
+        a=pd.Series(told.linear, symbols),
+        b=1.0 if told.root.any() else None,
+        volume_hat=pd.Series(1.0, symbols),
+        sigma=pd.Series(told.root, symbols),
+    )
 
 
 PROFILES: Mapping[RiskProfile, Callable[[Problem], Answer]] = {"min_variance": min_variance}

@@ -21,7 +21,14 @@ from pypfopt.exceptions import OptimizationError
 
 from pipeline.optimization.engines.base import CAPABILITIES, Answer
 from pipeline.optimization.hierarchy import HRP_LINKAGE
-from pipeline.optimization.invested import Invested, heard, nothing_gains, projected, solved
+from pipeline.optimization.invested import (
+    Invested,
+    heard,
+    nothing_gains,
+    projected,
+    share_frictions,
+    solved,
+)
 from pipeline.optimization.market import reference
 from pipeline.optimization.objectives import ridge, with_views
 from pipeline.optimization.views import CONTRADICTION, equilibrium, trend_views
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.config import RiskProfile
+    from pipeline.optimization.frictions import Frictions
     from pipeline.optimization.problem import Problem
     from pipeline.values import FloatArray
 
@@ -47,7 +55,22 @@ def min_variance(problem: Problem) -> Answer:
     """Minimise the variance, with the ridge, within the limits: `min_volatility`."""
     invested = Invested.of(problem)
     frontier = _frontier(problem, invested, invested.excess, invested.covariance)
+    if problem.trading is not None:
+        told = share_frictions(problem)
+        _limit_turnover(frontier, told)
+        if told.linear.any():
+            frontier.add_objective(_linear_cost, told=told)
     return _solved(problem, frontier, frontier.min_volatility)
+
+
+def _linear_cost(weights: cvxpy.Expression, told: Frictions) -> cvxpy.Expression:
+    """Return the costs in proportion to trades; the library's own has one rate for all symbols."""
+    return told.linear @ cvxpy.abs(weights - told.held)
+
+
+def _limit_turnover(frontier: EfficientFrontier | EfficientCVaR, told: Frictions) -> None:
+    if told.room is not None:
+        frontier.add_constraint(lambda weights: cvxpy.norm1(weights - told.held) <= told.room)
 
 
 def max_sharpe(problem: Problem) -> Answer:
@@ -121,6 +144,8 @@ def min_cvar(problem: Problem) -> Answer:
         problem,
         invested,
     )
+    if problem.trading is not None:
+        _limit_turnover(frontier, share_frictions(problem))
     return _solved(problem, frontier, frontier.min_cvar)
 
 
@@ -147,6 +172,8 @@ def _with_sectors(frontier: Frontier, problem: Problem, invested: Invested) -> F
     frontier.add_sector_constraints(
         home, dict.fromkeys(names, 0.0), dict.fromkeys(names, invested.group_cap)
     )
+    if len(invested.rows):
+        frontier.add_constraint(lambda weights: invested.rows @ weights <= invested.rights)
     return frontier
 
 

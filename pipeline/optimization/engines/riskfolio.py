@@ -79,8 +79,8 @@ def _optimised(
     portfolio.mu = pd.DataFrame(
         [invested.excess if gains is None else gains], columns=list(problem.symbols)
     )
-    portfolio.ainequality = np.concatenate((np.eye(len(invested.upper)), invested.groups))
-    caps = np.append(invested.upper, np.full(len(invested.groups), invested.group_cap))
+    portfolio.ainequality = np.concatenate((np.eye(len(invested.upper)), invested.matrix))
+    caps = np.append(invested.upper, invested.right)
     portfolio.binequality = caps[:, None]
     found = heard(
         lambda: portfolio.optimization(model="Classic", rm=measure, obj=aim, rf=0.0, hist=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import cvxpy
 import numpy as np
 from skfolio import RiskMeasure
 from skfolio.cluster import HierarchicalClustering, LinkageMethod
@@ -37,6 +38,7 @@ from pipeline.optimization.invested import (
     no_tail,
     nothing_gains,
     projected,
+    share_frictions,
     solved,
 )
 from pipeline.statistics import correlation, correlation_distance
@@ -111,12 +113,23 @@ def _mean_risk(problem: Problem, measure: RiskMeasure, aim: ObjectiveFunction) -
         cvar_beta=problem.tail_level,
         prior_estimator=GivenPrior(invested.excess, invested.covariance),
         max_weights=invested.upper,
-        left_inequality=invested.groups,
-        right_inequality=np.full(len(invested.groups), invested.group_cap),
+        left_inequality=invested.matrix,
+        right_inequality=invested.right,
+        add_constraints=_turnover(problem),
         solver="CLARABEL",
         solver_params=SOLVER_PARAMS,
     )
     return _convex(problem, model)
+
+
+def _turnover(problem: Problem) -> Callable[[cvxpy.Expression], list[cvxpy.Constraint]] | None:
+    """Return the limit on turnover; the library's own `max_turnover` limits each asset alone."""
+    if problem.trading is None:
+        return None
+    told = share_frictions(problem)
+    if told.room is None:
+        return None
+    return lambda weights: [cvxpy.norm1(weights - told.held) <= told.room]
 
 
 def max_diversification(problem: Problem) -> Answer:
@@ -125,8 +138,8 @@ def max_diversification(problem: Problem) -> Answer:
     model = MaximumDiversification(
         prior_estimator=GivenPrior(invested.excess, problem.prior.covariance),
         max_weights=invested.upper,
-        left_inequality=invested.groups,
-        right_inequality=np.full(len(invested.groups), invested.group_cap),
+        left_inequality=invested.matrix,
+        right_inequality=invested.right,
         solver="CLARABEL",
         solver_params=SOLVER_PARAMS,
     )

@@ -125,7 +125,7 @@ def test_a_ridge_that_an_engine_ignores_is_refused(monkeypatch: pytest.MonkeyPat
     row = Capability("custom", "hrp", "projected", "projected", "refused")
     monkeypatch.setattr(base, "CAPABILITIES", (row,))
     check_cells([Cell(risk_profile="hrp")], OptimizationParams())
-    with pytest.raises(ConfigError, match=r"custom\.hrp has no ridge"):
+    with pytest.raises(ConfigError, match=r"custom\.hrp cannot honour l2_penalty"):
         check_cells([Cell(risk_profile="hrp")], OptimizationParams(l2_penalty=0.1))
 
 
