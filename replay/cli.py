@@ -1,7 +1,7 @@
-"""`python -m replay`: replay decisions in this process, one JSON line for each.
+"""`python -m replay`: replay or certify decisions in this process, one JSON line for each.
 
-Started by `assay replay` as a fresh process; usable alone on any ledger and blob folder. Nothing is
-recorded here: the caller records.
+Started by `assay replay` and `assay certify` as a fresh process; usable alone on any ledger and
+blob folder. Nothing is recorded here: the caller records. `certify` needs numpy and no solver.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MISMATCH = 4
-"""Exit code when a decision did not replay; frozen in `docs/cli.md`."""
+"""Exit code when a decision did not replay, or a certificate does not hold; see `docs/cli.md`."""
+ABSENT = 1
+"""Exit code when a decision carries no certificate."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Replay the decisions named on standard input, or all; return the exit code."""
+    """Replay or certify the decisions named on standard input, or all; return the exit code."""
     options = _parser().parse_args(arguments)
+    work = _certify if options.task == "certify" else _replay
     try:
-        return _replay(options.ledger, options.blobs, all_decisions=options.all)
+        return work(options.ledger, options.blobs, all_decisions=options.all)
     except (ReplayError, LedgerError) as error:
         print(f"error[{error.code}]: {error.what}", file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -54,12 +57,33 @@ def _replay(ledger: Path, blobs: Path, *, all_decisions: bool) -> int:
     return worst
 
 
+def _certify(ledger: Path, blobs: Path, *, all_decisions: bool) -> int:
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    from replay.certification import REFUSED, Certification, Certifier, certifiable  # noqa: PLC0415
+
+    sound = verify(ledger, level="fast").ok
+    history = History(read_records(ledger), BlobStore(blobs))
+    named = history.decisions() if all_decisions else [line.strip() for line in sys.stdin]
+    code = 0
+    with threadpool_limits(limits=1):
+        certifier = Certifier(history)
+        for id_ in certifiable(history, named):
+            found = certifier.certify(id_) if sound else Certification(id_, "", "chain_broken")
+            worst = MISMATCH if found.verdict in REFUSED else ABSENT if not found.kind else 0
+            code = max(code, worst)
+            print(json.dumps(found.to_payload()), flush=True)  # noqa: T201
+    return code
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m replay",
-        description="Replay recorded decisions; one JSON line each, exit 4 on any difference.",
+        description="Replay recorded decisions, or confirm the certificates of their weights; one "
+        "JSON line each, exit 4 on any difference, 1 where a certificate is missing.",
     )
+    parser.add_argument("task", nargs="?", choices=("replay", "certify"), default="replay")
     parser.add_argument("--ledger", type=Path, required=True, help="folder with audit.jsonl")
     parser.add_argument("--blobs", type=Path, required=True, help="folder of the blob store")
-    parser.add_argument("--all", action="store_true", help="replay every decision")
+    parser.add_argument("--all", action="store_true", help="every decision")
     return parser

@@ -47,8 +47,11 @@ class History:
         self.runs: dict[str, Record] = {}
         self._intents: dict[str, Record] = {}
         self._outcomes: dict[str, Record] = {}
+        self._redactions: dict[object, Record] = {}
         for record in records:
-            if record.type == "intent":
+            if record.type == "redaction":
+                self._note_redaction(record)
+            elif record.type == "intent":
                 self._intents[record.id] = record
             elif record.type == "outcome":
                 self._outcomes[record.id] = record
@@ -62,6 +65,20 @@ class History:
             for id_, record in self._intents.items()
             if run_id is None or record.run_id == run_id
         ]
+
+    def run(self, text: str) -> Record:
+        """Return the opening record of the run whose id is `text`, or begins or ends with it."""
+        ids = [text] if text in self.runs else []
+        ids = ids or [id_ for id_ in self.runs if id_.startswith(text) or id_.endswith(text)]
+        if len(ids) != 1:
+            shown = "".join(f"\n         {id_}" for id_ in ids[:5])
+            raise UnknownDecisionError(
+                f"{len(ids)} runs match {text!r}, expected one{shown}",
+                where="ledger",
+                why="a run is named by its id, or the beginning or end of it",
+                fix="`assay status` lists the last runs, `assay log --type run` all",
+            )
+        return self.runs[ids[0]]
 
     def decision(self, id_: str) -> Decision:
         """Return the decision with exactly this id."""
@@ -79,6 +96,24 @@ class History:
         """Return the decision with exactly this id, or None."""
         intent = self._intents.get(id_)
         return None if intent is None else Decision(intent, self._outcomes.get(id_))
+
+    def erasure(self, *records: Record | None, missing: str = "") -> str | None:
+        """Return why content of one of `records`, or the blob `missing`, is gone; None if not so.
+
+        Lawful erasure is recorded: the text names the ground and the redaction record.
+        """
+        gone: list[object] = [each.seq for each in records if each is not None and each.redacted]
+        for name in (*gone, missing):
+            redaction = self._redactions.get(name)
+            if redaction is not None:
+                ground = redaction.data.get("ground")
+                return f"erased: {ground} (record {redaction.seq}, by {redaction.actor})"
+        return None
+
+    def _note_redaction(self, record: Record) -> None:
+        for name in (record.data.get("seq"), record.data.get("blob")):
+            if isinstance(name, int | str):
+                self._redactions.setdefault(name, record)
 
     def find(self, text: str) -> str:
         """Return the id that is `text`, starts with it, or ends with it, if there is just one."""
@@ -106,6 +141,8 @@ class History:
             If the decision has no result, its blob is gone, or the digest does not fit.
         """
         outcome = self._outcomes.get(id_)
+        if erased := self.erasure(outcome):
+            raise _missing(id_, erased, "what was lawfully erased cannot be replayed")
         if outcome is None or outcome.status != "ok":
             raise _missing(id_, "it has no result", "replay a decision whose inputs were decided")
         digest = cast("str", outcome.data["result_sha256"])
@@ -118,16 +155,24 @@ class History:
         return result, digest
 
     def series(self, prefix: str) -> list[tuple[Payload, str]]:
-        """Return results and digests of all decisions with `prefix`, in order of their ids."""
-        ids = sorted(id_ for id_ in self._ids_of_run(prefix) if id_.startswith(prefix))
+        """Return results and digests of all decisions with `prefix`, in order of their ids.
+
+        An attempt that was aborted has no result and is left out; whoever compares the digest of
+        the whole sees whether it belongs here.
+        """
+        ids = sorted(id_ for id_ in self._ended_of_run(prefix) if id_.startswith(prefix))
         return [self.result(id_) for id_ in ids]
 
-    def _ids_of_run(self, prefix: str) -> list[str]:
-        run_id = prefix.partition("/")[0]
-        return self.decisions(run_id)
+    def _ended_of_run(self, prefix: str) -> list[str]:
+        outcomes, run_id = self._outcomes, prefix.partition("/")[0]
+        return [
+            id_
+            for id_ in self.decisions(run_id)
+            if id_ in outcomes and outcomes[id_].status == "ok"
+        ]
 
 
 def _missing(id_: str, why: str, fix: str) -> EvidenceMissingError:
     return EvidenceMissingError(
-        f"no usable result of {id_}", where=f"record {id_}", why=why, fix=fix
+        f"no usable result of {id_}: {why}", where=f"record {id_}", why=why, fix=fix
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ledger import LedgerError, dumps, sha256
+from ledger import BlobMissingError, LedgerError, dumps, sha256
 from pipeline.errors import PipelineError
 from pipeline.fingerprint import panel_digest
 from pipeline.ingestion.snapshot import from_snapshot, panel_of
@@ -24,9 +24,57 @@ from replay.errors import EvidenceMissingError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ledger import Digest, Record
+    from ledger import BlobStore, Digest, Record
     from pipeline.values import Panel, Payload
     from replay.history import Decision, History
+
+
+class Snapshots:
+    """Rows of the snapshots that intents name, checked against their logical digest.
+
+    Parameters
+    ----------
+    blobs : BlobStore
+        Where the snapshots are.
+    """
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._panels: dict[tuple[str, str], Panel] = {}
+
+    def rows(self, intent: Intent, snapshot: Digest | None) -> Panel | None:
+        """Return the rows of `snapshot` that `intent` may use; None if it names none.
+
+        Raises
+        ------
+        EvidenceMissingError
+            If the values are not those recorded.
+        LedgerError
+            If the blob is gone or altered.
+        """
+        rows = intent.rows
+        if rows is None or snapshot is None:
+            return None
+        panel = self._panel(snapshot, rows.field)
+        first = int(np.searchsorted(panel.dates, np.datetime64(rows.first, "D")))
+        stop = int(np.searchsorted(panel.dates, np.datetime64(rows.last, "D"), side="right"))
+        chosen = panel.rows(first, stop)
+        found = panel_digest(chosen)
+        if found != rows.sha256:
+            raise EvidenceMissingError(
+                f"rows {rows.first}..{rows.last}: expected digest {rows.sha256}, found {found}",
+                where=f"snapshot {snapshot}",
+                why="a decision is replayed on exactly the values it was taken on",
+                fix="restore the blob from a backup; `assay verify --blobs` names what is altered",
+            )
+        return chosen
+
+    def _panel(self, snapshot: Digest, price_field: str) -> Panel:
+        key = (snapshot, price_field)
+        if key not in self._panels:
+            bars = from_snapshot(self._blobs.get(snapshot))
+            self._panels[key] = panel_of(bars, price_field)
+        return self._panels[key]
 
 
 class Replayer:
@@ -43,7 +91,7 @@ class Replayer:
     def __init__(self, history: History, environment: Mapping[str, object]) -> None:
         self._history = history
         self._environment = environment
-        self._panels: dict[tuple[str, str], Panel] = {}
+        self._snapshots = Snapshots(history.blobs)
         self._differences: dict[str, list[str]] = {}
 
     def replay_all(self, ids: Sequence[str]) -> Iterator[Comparison]:
@@ -60,9 +108,14 @@ class Replayer:
             If the ledger has no such decision.
         """
         decision = self._history.decision(id_)
+        if erased := self._history.erasure(decision.intent, decision.outcome):
+            return Comparison(id_, "input_missing", first_difference=erased)
         try:
             intent = Intent.from_payload(decision.intent.data)
             evidence, digests = self._evidence(intent, decision.intent)
+        except BlobMissingError as error:
+            erased = self._history.erasure(missing=error.digest)
+            return Comparison(id_, "input_missing", first_difference=erased or str(error))
         except (EvidenceMissingError, LedgerError, MalformedIntentError) as error:
             return Comparison(id_, "input_missing", first_difference=str(error))
         if decision.outcome is None or decision.outcome.status == "aborted":
@@ -96,34 +149,9 @@ class Replayer:
             else:
                 single[role], digests[role] = self._history.result(id_)
         snapshot = record.inputs.get("snapshot")
-        panel = None if intent.rows is None or snapshot is None else self._rows(intent, snapshot)
+        panel = self._snapshots.rows(intent, snapshot)
         bars = self._history.blobs.get(snapshot) if intent.step == "ingest" and snapshot else None
         return Evidence(panel, single, series, bars), digests
-
-    def _rows(self, intent: Intent, snapshot: Digest) -> Panel:
-        """Return the recorded rows of a snapshot, checked against their logical digest."""
-        rows = intent.rows
-        assert rows is not None  # noqa: S101 - the caller has looked
-        panel = self._panel(snapshot, rows.field)
-        first = int(np.searchsorted(panel.dates, np.datetime64(rows.first, "D")))
-        stop = int(np.searchsorted(panel.dates, np.datetime64(rows.last, "D"), side="right"))
-        chosen = panel.rows(first, stop)
-        found = panel_digest(chosen)
-        if found != rows.sha256:
-            raise EvidenceMissingError(
-                f"rows {rows.first}..{rows.last}: expected digest {rows.sha256}, found {found}",
-                where=f"snapshot {snapshot}",
-                why="a decision is replayed on exactly the values it was taken on",
-                fix="restore the blob from a backup; `assay verify --blobs` names what is altered",
-            )
-        return chosen
-
-    def _panel(self, snapshot: Digest, price_field: str) -> Panel:
-        key = (snapshot, price_field)
-        if key not in self._panels:
-            bars = from_snapshot(self._history.blobs.get(snapshot))
-            self._panels[key] = panel_of(bars, price_field)
-        return self._panels[key]
 
     def _environment_differences(self, run_id: str) -> list[str]:
         if run_id not in self._differences:
