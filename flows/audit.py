@@ -1,7 +1,8 @@
 """Verification and replay as recorded runs: what a night's audit does.
 
-Decisions are replayed in a fresh process, so nothing that an earlier decision left in memory can
-help; the verdicts come back one line each and are recorded in batches.
+Decisions are replayed, and their certificates checked, in a fresh process, so nothing that an
+earlier decision left in memory can help; the verdicts come back one line each and are recorded in
+batches.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from flows.session import recording
 from flows.settings import ONE_THREAD, child_environment
 from ledger import BlobStore, read_records
 from pipeline.records import STEPS, Intent
+from replay.certification import Certification
 from replay.comparison import Comparison
 from replay.environment import CHECKOUT, capture, compare
 from replay.history import History
@@ -45,6 +47,8 @@ def choose(
     last: bool = False,
     sample: int | None = None,
     seed: int = 0,
+    steps: Sequence[str] = STEPS,
+    command: str = "replay",
 ) -> list[str]:
     """Return the ids of the decisions to replay, in the order they were recorded.
 
@@ -60,16 +64,21 @@ def choose(
         All decisions; the last one.
     sample, seed : int
         So many decisions drawn with this seed.
+    steps : sequence of str
+        Steps that count.
+    command : str
+        Who asks, for the error.
 
     Raises
     ------
     UsageError
-        If nothing, or an unknown run, was asked for.
+        If nothing, or an unknown run, was asked for, or two choices exclude each other.
     """
+    _refuse_contradictions(command, text, run_id, every=every, last=last, sample=sample)
     if text is not None:
         return [history.find(text)]
     chosen = None if run_id is None else _find_run(history, run_id)
-    ids = [id_ for id_ in history.decisions(chosen) if id_.split("/")[1] in STEPS]
+    ids = [id_ for id_ in history.decisions(chosen) if id_.split("/")[1] in steps]
     if last:
         return ids[-1:]
     if sample is not None:
@@ -77,11 +86,34 @@ def choose(
     if every or chosen is not None:
         return ids
     raise UsageError(
-        "nothing to replay was named",
-        where="assay replay",
-        why="a replay needs an ID, --run, --all, --last or --sample",
-        fix="run `assay replay --last`, or `assay log` to find an id",
+        f"nothing to {command} was named",
+        where=f"assay {command}",
+        why=f"a {command} needs an ID, --run, --all, --last or --sample",
+        fix=f"run `assay {command} --last`, or `assay log` to find an id",
     )
+
+
+def _refuse_contradictions(
+    command: str,
+    text: str | None,
+    run_id: str | None,
+    *,
+    every: bool,
+    last: bool,
+    sample: int | None,
+) -> None:
+    """Refuse two ways to choose at once; --run goes with --sample and --last."""
+    asked = {"ID": text is not None, "--all": every, "--last": last, "--sample": sample is not None}
+    chosen = [name for name, given in asked.items() if given]
+    if run_id is not None and (text is not None or every):
+        chosen.append("--run")
+    if len(chosen) > 1:
+        raise UsageError(
+            f"{' and '.join(chosen)} exclude each other",
+            where=f"assay {command}",
+            why="each of them says which decisions are meant",
+            fix="keep one of them; --run may stand beside --sample or --last",
+        )
 
 
 def draw(ids: Sequence[str], count: int, seed: int) -> list[str]:
@@ -121,7 +153,7 @@ def replay(
     history = load_history(workspace)
     comparisons: list[Comparison] = []
     with recording(settings, kind="replay", name="replay") as recorder:
-        verdicts = _verdicts(workspace, ids)
+        verdicts = map(Comparison.from_payload, _verdicts(workspace, ids, "replay"))
         for number, start in enumerate(range(0, len(ids), BATCH_DECISIONS)):
             batch = list(ids[start : start + BATCH_DECISIONS])
             window: Payload = {"ordinal": number}
@@ -143,21 +175,58 @@ def _differences(history: History, batch: Sequence[str]) -> list[str]:
     """Return how the environments of the runs replayed differ from the present one."""
     present = capture().to_payload()
     runs = sorted({id_.partition("/")[0] for id_ in batch})
-    return sorted(
-        {
-            line
-            for run_id in runs
-            for line in compare(cast("Payload", history.runs[run_id].data["environment"]), present)
-        }
-    )
+    return sorted({line for run_id in runs for line in _differences_of(history, run_id, present)})
 
 
-def _verdicts(workspace: Workspace, ids: Sequence[str]) -> Iterator[Comparison]:
-    """Yield the verdicts of a fresh process, in order."""
+def _differences_of(history: History, run_id: str, present: Payload) -> list[str]:
+    opening = history.runs.get(run_id)
+    if opening is None:
+        return [f"{run_id}: its opening record is not there or was erased"]
+    return compare(cast("Payload", opening.data["environment"]), present)
+
+
+def certify(
+    settings: Settings,
+    ids: Sequence[str],
+    progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
+) -> list[Certification]:
+    """Check the certificates of decisions in a fresh process and record every verdict.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        `optimize` decisions with a result.
+
+    Returns
+    -------
+    list of Certification
+        In the order of `ids`.
+    """
+    workspace = settings.find_workspace()
+    certifications: list[Certification] = []
+    with recording(settings, kind="certify", name="certify") as recorder:
+        verdicts = map(Certification.from_payload, _verdicts(workspace, ids, "certify"))
+        for number, start in enumerate(range(0, len(ids), BATCH_DECISIONS)):
+            batch = list(ids[start : start + BATCH_DECISIONS])
+            params: Payload = {"decisions": cast("list[Json]", batch)}
+            window: Payload = {"ordinal": number}
+            intent = Intent(step="certify", sleeve="certify", window=window, params=params)
+            (id_,) = recorder.intend([intent])
+            found = [next(verdicts) for _ in batch]
+            result: Payload = {"verdicts": [verdict.to_payload() for verdict in found]}
+            recorder.conclude([Outcome(id_, "certify", "ok", Encoded.of(result))])
+            certifications.extend(found)
+            progress("certify", len(certifications), len(ids))
+    return certifications
+
+
+def _verdicts(workspace: Workspace, ids: Sequence[str], task: str) -> Iterator[Payload]:
+    """Yield what a fresh process says about each decision, in order."""
     command = [
         sys.executable,
         "-m",
         "replay",
+        task,
         "--ledger",
         str(workspace.ledger),
         "--blobs",
@@ -178,11 +247,11 @@ def _verdicts(workspace: Workspace, ids: Sequence[str]) -> Iterator[Comparison]:
         count = 0
         for line in process.stdout:
             count += 1
-            yield Comparison.from_payload(json.loads(line))
+            yield json.loads(line)
     if count < len(ids):
         raise UsageError(
-            f"the replaying process ended after {count} of {len(ids)} decisions",
+            f"the process ended after {count} of {len(ids)} decisions ({task})",
             where=f"exit code {process.returncode}",
             why="its message stands above",
-            fix="solve what it names and replay again",
+            fix="solve what it names and start again",
         )

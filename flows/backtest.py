@@ -13,6 +13,7 @@ from flows.batch import Planned, Results, decide_batch, gather
 from flows.ingestion import ingest
 from flows.planning import Track, WindowPlan
 from flows.recorder import Outcome
+from flows.workers import open_pool
 from pipeline.ingestion.snapshot import bars_of, to_snapshot
 from pipeline.meta.sleeves import deciding_record
 from pipeline.records import Intent
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from flows.session import Session
+    from flows.workers import Pool
     from pipeline.config import Cell, RunProfile
     from pipeline.ingestion.source import Bars
     from pipeline.meta.sleeves import Source
@@ -54,25 +56,65 @@ def backtest(session: Session, prices: Mapping[str, Bars]) -> Results:
         ingest(session, results, name, profile, prices[name])
         for name, profile in session.resolved.sleeves.items()
     ]
-    for track in tracks:
-        walk_sleeve(session, results, track)
-    if session.resolved.profile.sleeves:
-        combine(session, results, tracks)
+    with open_pool(session.jobs, session.workspace.blobs) as pool:
+        for track in tracks:
+            walk_sleeve(session, results, track, pool)
+        if session.resolved.profile.sleeves:
+            combine(session, results, tracks, pool)
     return results
 
 
-def walk_sleeve(session: Session, results: Results, track: Track) -> None:
-    """Decide every window of a sleeve in order and measure its books."""
+def walk_sleeve(
+    session: Session,
+    results: Results,
+    track: Track,
+    pool: Pool | None = None,
+    *,
+    isolate: bool = False,
+) -> dict[str, Outcome]:
+    """Decide every window of a sleeve in order and measure its books.
+
+    With `isolate` a cell that fails is taken out of the track, and the others go on.
+
+    Returns
+    -------
+    dict of str to Outcome
+        Label of each cell that was taken out -> the outcome that failed.
+    """
+    failed: dict[str, Outcome] = {}
     every = windows(len(track.panel.dates), track.profile.walk_forward)
     for number, batch in enumerate(batched(every, BATCH_WINDOWS)):
         planned = [entry for window in batch for entry in WindowPlan(track, window).assets()]
-        _decide(session, results, track, planned, f"{track.name} windows {number}")
-        results.drop(("assess", "detect", "select", "optimize"))
+        name = f"{track.name} windows {number}"
+        outcomes = _decide(session, results, track, planned, name=name, pool=pool, isolate=isolate)
+        broken = [outcome for outcome in outcomes if outcome.status == "failed"]
+        failed.update((_label(outcome.id), outcome) for outcome in broken)
+        _take_out(track, failed)
+        results.drop(("assess", "detect", "select", *(() if isolate else ("optimize",))))
+        results.reduce("optimize", ("fallbacks",))
         session.progress(track.name, batch[-1].ordinal + 1, len(every))
+        if not track.profile.optimization.cells:
+            break
     measure(session, results, track, track.profile.optimization.cells)
+    return failed
 
 
-def combine(session: Session, results: Results, tracks: Sequence[Track]) -> None:
+def _label(id_: str) -> str:
+    """Return the label of the cell in the id of a window's decision."""
+    return id_.split("/")[2].partition(".")[2].rpartition(".")[0]
+
+
+def _take_out(track: Track, failed: Mapping[str, Outcome]) -> None:
+    """Leave the cells that failed out of the windows to come."""
+    if failed:
+        cells = tuple(c for c in track.profile.optimization.cells if c.label not in failed)
+        limits = track.profile.optimization.model_copy(update={"cells": cells})
+        track.profile = track.profile.model_copy(update={"optimization": limits})
+
+
+def combine(
+    session: Session, results: Results, tracks: Sequence[Track], pool: Pool | None = None
+) -> None:
     """Run the meta-portfolio: join the sleeves, weigh them walk-forward, flatten, measure."""
     meta, composition, used = compose(session, results, tracks)
     profile = session.resolved.profile
@@ -85,7 +127,7 @@ def combine(session: Session, results: Results, tracks: Sequence[Track]) -> None
             plan = WindowPlan(meta, window)
             portfolios = {book.sleeve: book.deciding_id(plan.as_of) for book in held}
             planned.extend(plan.sleeves(composition, portfolios))
-        _decide(session, results, meta, planned, f"meta windows {number}")
+        _decide(session, results, meta, planned, name=f"meta windows {number}", pool=pool)
         session.progress("meta", batch[-1].ordinal + 1, len(every))
     measure(session, results, meta, [profile.meta.cell])
 
@@ -210,7 +252,18 @@ def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def _decide(
-    session: Session, results: Results, track: Track, planned: list[Planned], name: str
-) -> None:
+    session: Session,
+    results: Results,
+    track: Track,
+    planned: list[Planned],
+    *,
+    name: str,
+    pool: Pool | None,
+    isolate: bool = False,
+) -> list[Outcome]:
     inputs = {"snapshot": track.snapshot}
-    session.runner.call(name, lambda: decide_batch(session.recorder, results, planned, inputs))
+    recorder = session.recorder
+    return session.runner.call(
+        name,
+        lambda: decide_batch(recorder, results, planned, inputs, pool, isolate=isolate),
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from flows.errors import Explained, as_json
 from flows.recorder import Encoded, Outcome
@@ -42,6 +42,11 @@ class Planned:
     panel: Panel | None = None
     bars: bytes | None = None
 
+    @property
+    def label(self) -> str:
+        """Engine and risk profile, empty for what all cells share."""
+        return "" if self.intent.cell is None else self.intent.cell.label
+
 
 class Results:
     """Results by decision id, as they will be read from the ledger."""
@@ -52,8 +57,17 @@ class Results:
     def add(self, id_: str, result: Payload) -> Encoded:
         """Keep `result` under `id_`, as its canonical bytes read back."""
         encoded = Encoded.of(result)
-        self._results[id_] = encoded.value, encoded.sha256
+        self.keep(id_, encoded.value, encoded.sha256)
         return encoded
+
+    def keep(self, id_: str, value: Payload, sha256: str) -> None:
+        """Keep a result that was read from canonical bytes with this digest."""
+        self._results[id_] = value, sha256
+
+    def recorded(self, id_: str) -> Outcome | None:
+        """Return the outcome that an earlier attempt of the run left; here there was none."""
+        del id_
+        return None
 
     def get(self, id_: str) -> tuple[Payload, str]:
         """Return the result of `id_` and its digest."""
@@ -75,6 +89,12 @@ class Results:
             if id_.split("/", 2)[1] in steps
         }
 
+    def reduce(self, step: str, fields: Sequence[str]) -> None:
+        """Keep only `fields` of the results of `step`: all that a later decision reads."""
+        for id_, (result, digest) in self._results.items():
+            if id_.split("/", 2)[1] == step and len(result) > len(fields):
+                self._results[id_] = {name: result[name] for name in fields}, digest
+
     def drop(self, steps: Sequence[str]) -> None:
         """Forget the results of `steps`; nothing later names them."""
         gone = [id_ for id_ in self._results if id_.split("/", 2)[1] in steps]
@@ -82,46 +102,147 @@ class Results:
             del self._results[id_]
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How one decision ended.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        What is recorded.
+    error : Exception or None
+        Why it failed.
+    """
+
+    outcome: Outcome
+    error: Exception | None = None
+
+
+class Decider(Protocol):
+    """Takes the decisions of a batch somewhere else than in this process."""
+
+    def take(
+        self, pairs: Pairs, inputs: Mapping[str, Digest], results: Results
+    ) -> dict[str, Taken]:
+        """Take the decisions of `pairs`; keep their results in `results`.
+
+        A decision after a failed one of its cell, or after a failed one that all cells share, may
+        be left out; every decision before it in the order of `pairs` is taken.
+        """
+        ...
+
+
+Pairs: TypeAlias = "Sequence[tuple[str, Planned]]"
+"""Decisions by id, in the order of the plan."""
+
+
 def decide_batch(
     recorder: Recorder,
     results: Results,
     batch: Sequence[Planned],
     inputs: Mapping[str, Digest],
-) -> list[Payload]:
-    """Decide every intent of `batch` in order.
+    decider: Decider | None = None,
+    *,
+    isolate: bool = False,
+) -> list[Outcome]:
+    """Decide every intent of `batch` and record the outcomes in order.
+
+    Parameters
+    ----------
+    recorder, results, batch, inputs
+        Who records, what is known, what is decided, and the blobs that the intents name.
+    decider : Decider, optional
+        Takes the decisions elsewhere. What is recorded does not depend on it.
+    isolate : bool
+        A failure for a typed reason ends its cell only; what follows of the cell is `aborted`.
 
     Returns
     -------
-    list of payload
-        The results, in order.
+    list of Outcome
+        In order; those that an earlier attempt of the run has recorded are among them.
 
     Raises
     ------
     PipelineError
-        The first failure; it is recorded as `failed`, and the rest of the batch as `aborted`.
+        The first failure that stops the run; it is recorded as `failed`, and the rest of the batch
+        as `aborted`.
     """
-    ids = recorder.intend([planned.intent for planned in batch], inputs)
-    outcomes: list[Outcome] = []
-    payloads: list[Payload] = []
-    try:
-        for id_, planned in zip(ids, batch, strict=True):
-            started = time.perf_counter()
-            evidence, used = gather(planned, results)
-            result = results.add(id_, decide(planned.intent, evidence))
-            seconds = time.perf_counter() - started
-            step = planned.intent.step
-            outcomes.append(Outcome(id_, step, "ok", result, None, used, seconds=seconds))
-            payloads.append(result.value)
-    except Exception as error:
-        # The one broad except: record what failed, then let it go on.
-        failed = batch[len(outcomes)].intent.step
-        reason = as_json(error) if isinstance(error, Explained) else {"what": repr(error)}
-        outcomes.append(Outcome(ids[len(outcomes)], failed, "failed", error=reason))
-        recorder.conclude(outcomes)
-        recorder.abort_pending("an earlier decision of the batch failed")
-        raise
+    ids = [recorder.decision_id(entry.intent.step, entry.intent.ordinal) for entry in batch]
+    known = {id_: found for id_ in ids if (found := results.recorded(id_)) is not None}
+    pairs = [(id_, entry) for id_, entry in zip(ids, batch, strict=True) if id_ not in known]
+    failed = {id_ for id_, found in known.items() if found.status == "failed"}
+    out = {entry.label for id_, entry in zip(ids, batch, strict=True) if id_ in failed}
+    pairs = [(id_, entry) for id_, entry in pairs if entry.label not in out]
+    recorder.intend([entry.intent for _, entry in pairs], inputs)
+    taken = (
+        _in_order(pairs, results, isolate=isolate)
+        if decider is None
+        else decider.take(pairs, inputs, results)
+    )
+    outcomes, error = _settled(pairs, taken, isolate=isolate)
     recorder.conclude(outcomes)
-    return payloads
+    if error is not None:
+        recorder.abort_pending("an earlier decision of the batch failed")
+        raise error
+    known.update((outcome.id, outcome) for outcome in outcomes)
+    return [known[id_] for id_ in ids if id_ in known]
+
+
+def _in_order(pairs: Pairs, results: Results, *, isolate: bool) -> dict[str, Taken]:
+    """Take decisions one by one until one fails that stops the run."""
+    taken: dict[str, Taken] = {}
+    out: set[str] = set()
+    for id_, planned in pairs:
+        if planned.label in out:
+            continue
+        found = taken[id_] = take(id_, planned, results)
+        if found.error is not None:
+            if not (isolate and _ends_its_cell_only(planned, found.error)):
+                break
+            out.add(planned.label)
+    return taken
+
+
+DEFECT = 70
+"""Exit code of a defect of ours: it stops the run, whatever else is left to decide."""
+
+
+def _ends_its_cell_only(planned: Planned, error: Exception) -> bool:
+    typed = isinstance(error, Explained) and error.exit_code != DEFECT
+    return typed and bool(planned.label)
+
+
+def take(id_: str, planned: Planned, results: Results) -> Taken:
+    """Take one decision; a failure is a value too."""
+    started, step = time.perf_counter(), planned.intent.step
+    try:
+        evidence, used = gather(planned, results)
+        result = results.add(id_, decide(planned.intent, evidence))
+    except Exception as error:  # noqa: BLE001 - whatever fails is recorded first, then raised
+        reason = as_json(error) if isinstance(error, Explained) else {"what": repr(error)}
+        return Taken(Outcome(id_, step, "failed", error=reason), error)
+    seconds = time.perf_counter() - started
+    return Taken(Outcome(id_, step, "ok", result, None, used, seconds=seconds))
+
+
+def _settled(
+    pairs: Pairs, taken: Mapping[str, Taken], *, isolate: bool
+) -> tuple[list[Outcome], Exception | None]:
+    """Return the outcomes to record, up to the first failure that stops the run, and that one."""
+    outcomes: list[Outcome] = []
+    out: set[str] = set()
+    for id_, planned in pairs:
+        if planned.label in out:
+            reason = {"what": "an earlier decision of the cell failed"}
+            outcomes.append(Outcome(id_, planned.intent.step, "aborted", error=reason))
+            continue
+        found = taken[id_]
+        outcomes.append(found.outcome)
+        if found.error is not None:
+            if not (isolate and _ends_its_cell_only(planned, found.error)):
+                return outcomes, found.error
+            out.add(planned.label)
+    return outcomes, None
 
 
 def gather(planned: Planned, results: Results) -> tuple[Evidence, dict[str, str]]:

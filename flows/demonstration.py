@@ -13,6 +13,7 @@ from flows.build_warehouse import build_warehouse
 from flows.commands.runs import run_with, summary_data, summary_text
 from flows.output import Progress
 from flows.reporting import write_report
+from flows.settings import available_cores
 from ledger import VerifyKey, verify
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def demonstrate(settings: Settings, output: Output, resolved: Resolved, *, runne
     workspace = settings.find_workspace()
     started = time.monotonic()
     output.note(f"1/4  walk-forward of {resolved.name}: {resolved.profile.description}")
-    summary = run_with(settings, output, resolved, stage="backtest", as_of=None, runner=runner)
+    jobs = available_cores() if runner == "plain" else 1
+    summary = run_with(
+        settings, output, resolved, stage="backtest", as_of=None, runner=runner, jobs=jobs
+    )
     output.note(f"2/4  replay of {SAMPLE_DECISIONS} decisions in a fresh process")
     ids = choose(load_history(workspace), sample=SAMPLE_DECISIONS)
     with Progress(output) as progress:

@@ -53,13 +53,6 @@ class UsageError(FlowError):
     code = "E0403"
 
 
-class DirtyTreeError(FlowError):
-    """A live run was started from a working tree with uncommitted changes."""
-
-    code = "E0404"
-    exit_code = 5
-
-
 class PackageShadowedError(FlowError):
     """One of the five packages was imported from elsewhere."""
 

@@ -104,7 +104,8 @@ def ingest(session: Session, results: Results, name: str, profile: RunProfile, b
     params = cast("Payload", profile.data.model_dump(mode="json"))
     intent = Intent(step="ingest", sleeve=name, params=params, seed=profile.seed)
     planned = Planned(intent, bars=content)
-    described = decide_batch(session.recorder, results, [planned], {"snapshot": snapshot})[0]
+    (outcome,) = decide_batch(session.recorder, results, [planned], {"snapshot": snapshot})
+    described, _ = results.get(outcome.id)
     field = cast("str", described["price_field"])
     return Track(
         name=name,

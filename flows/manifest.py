@@ -255,6 +255,8 @@ def _workspace_layers(path: Path) -> list[Layer]:
             why="workspace settings are TOML tables named like the sections of a profile",
             fix="correct the line named",
         ) from error
+    # Not of a run: how long evidence is kept, see `flows.retention`.
+    values.pop("retention", None)
     return [Layer(path.name, values)]
 
 

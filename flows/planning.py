@@ -16,10 +16,10 @@ from pipeline.records import Intent, Slice, window_payload
 from pipeline.values import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ledger import Digest
-    from pipeline.config import Cell, RunProfile, Section
+    from pipeline.config import Cell, OptimizationParams, RunProfile, Section
     from pipeline.simulation.walk_forward import Window
     from pipeline.values import Panel, Payload
 
@@ -69,6 +69,18 @@ class Track:
         """Return a section as recorded, with `periods_per_year` where the stage needs it."""
         payload = cast("Payload", section.model_dump(mode="json"))
         return {**payload, "periods_per_year": self.periods_per_year} if periods else payload
+
+
+OF_SYMBOLS: Mapping[str, object] = {
+    "sectors": {},
+    "sector_caps": None,
+    "asset_classes": {},
+    "asset_class_caps": None,
+    "symbol_floors": {},
+    "short_symbols": (),
+    "net_limits": None,
+}
+"""Limits that speak of symbols: sleeves are weighed without them."""
 
 
 class Rows(NamedTuple):
@@ -125,8 +137,9 @@ class WindowPlan:
             return self.planned
         for cell in profile.optimization.cells:
             limits = profile.optimization.model_copy(update={"cells": (cell,)})
-            params = self.track.params(limits, periods=True)
-            weights = self._add("optimize", params, train, cell, regime=regime, selection=chosen)
+            params = self.track.params(self._spread(limits), periods=True)
+            upstream = {"regime": regime, "selection": chosen, **self._book(cell, limits)}
+            weights = self._add("optimize", params, train, cell, **upstream)
             if until != "optimize":
                 self._trade(cell, weights)
         return self.planned
@@ -160,20 +173,39 @@ class WindowPlan:
         caps = CapParams(quiet=cap, normal=cap, turbulent=cap, crisis=cap)
         whole = CapParams(quiet=1.0, normal=1.0, turbulent=1.0, crisis=1.0)
         limits = profile.optimization.model_copy(
-            update={"symbol_caps": caps, "cluster_caps": whole, "cells": (profile.meta.cell,)}
+            update={
+                "symbol_caps": caps,
+                "cluster_caps": whole,
+                "cells": (profile.meta.cell,),
+                **OF_SYMBOLS,
+            }
         )
         weights = self._add(
             "optimize",
-            self.track.params(limits, periods=True),
+            self.track.params(self._spread(limits), periods=True),
             train,
             profile.meta.cell,
             regime=regime,
             composition=composition,
+            **self._book(profile.meta.cell, limits),
         )
         self._trade(profile.meta.cell, weights)
         parts = {f"sleeve.{sleeve}": id_ for sleeve, id_ in sorted(portfolios.items())}
         self._add("flatten", {}, None, profile.meta.cell, weights=weights, **parts)
         return self.planned
+
+    def _spread(self, limits: OptimizationParams) -> OptimizationParams:
+        """Return the parameters with the days that costs of trading are spread over."""
+        if not limits.trading.used or limits.trading.holding_days is not None:
+            return limits
+        days = self.track.profile.walk_forward.step_days
+        trading = limits.trading.model_copy(update={"holding_days": days})
+        return limits.model_copy(update={"trading": trading})
+
+    def _book(self, cell: Cell, limits: OptimizationParams) -> dict[str, str]:
+        """Return the decision that says what is held, where the weights depend on it."""
+        before = self.track.last_simulation.get(cell.label)
+        return {"holdings": before} if limits.trading.used and before is not None else {}
 
     def _trade(self, cell: Cell, weights: str) -> None:
         """Plan the trades of a book and, where there are test rows, their simulation."""

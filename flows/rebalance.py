@@ -90,7 +90,8 @@ def decide_date(
         track = ingest(session, results, name, profile, prices[name])
         window = window_on(track.panel, profile.walk_forward, kind, as_of)
         plan = WindowPlan(track, window, asked)
-        if kind == "rebalance":
+        from_holdings = kind == "optimization" and profile.optimization.trading.used
+        if kind == "rebalance" or from_holdings:
             _carry(session, results, track, plan)
         plan.assets(UNTIL[kind])
         inputs = {"snapshot": track.snapshot}

@@ -9,6 +9,9 @@ Life of a run:
 3. `conclude` makes the outcomes durable before their results are used.
 4. `close` counts, and signs a checkpoint over everything.
 
+While the run is open a checkpoint is signed over every 1,024 records, and when the last one is a
+minute old: what is cut off above the newest checkpoint is found only by who kept a receipt.
+
 Whoever starts next finds the lock file of a dead run free, and records its open intents as
 `aborted`: nothing is deleted.
 """
@@ -143,6 +146,8 @@ class Recorder:
         self._actor = actor
         self._pending: dict[str, str] = {}
         self._lock: int | None = None
+        self._attempts: dict[str, int] = {}
+        self._resumed = 0
 
     @classmethod
     def open(
@@ -184,8 +189,46 @@ class Recorder:
         )
         return recorder
 
-    def decision_id(self, step: str, ordinal: str, attempt: int = 1) -> str:
+    @classmethod
+    def reopen(
+        cls,
+        workspace: Workspace,
+        log: Log,
+        key: SigningKey,
+        *,
+        run_id: str,
+        actor: str,
+        data: Payload,
+    ) -> Recorder:
+        """Go on with a run that was closed before it was done.
+
+        Decisions that were aborted get a further attempt; the others keep their ids.
+
+        Parameters
+        ----------
+        run_id : str
+            Its id; it must have been opened, and closed.
+        data : payload
+            What the resuming record says.
+        """
+        mine = [record for record in log.read(0) if record.run_id == run_id]
+        recorder = cls(workspace, log, key, run_id, actor)
+        recorder._lock = _claim_again(workspace, run_id, mine[0].seq)
+        recorder._attempts = next_attempts(mine)
+        recorder._resumed = _resumed(mine) + 1
+        recorder.counts = Counts(
+            intents=sum(record.type == "intent" for record in mine),
+            outcomes=sum(record.type == "outcome" for record in mine),
+            first_seq=mine[0].seq,
+            last_seq=mine[-1].seq,
+        )
+        id_ = f"{run_id}/resume/{recorder._resumed}"
+        recorder._append([recorder._draft("note", step="resume", id=id_, data=data)])
+        return recorder
+
+    def decision_id(self, step: str, ordinal: str) -> str:
         """Return `<run_id>/<step>/<ordinal>/<attempt>`."""
+        attempt = self._attempts.get(f"{step}/{ordinal}", 1)
         return f"{self.run_id}/{step}/{ordinal}/{attempt}"
 
     def intend(
@@ -237,7 +280,15 @@ class Recorder:
             "observed": {**self.observed, "recording_seconds": round(counts.seconds, 6)},
         }
         self._append(
-            [self._draft("run", step="run", id=f"{self.run_id}/close", status=status, data=data)]
+            [
+                self._draft(
+                    "run",
+                    step="run",
+                    id=_closing_id(self.run_id, self._resumed),
+                    status=status,
+                    data=data,
+                )
+            ]
         )
         self.checkpoint = self._log.checkpoint(self._key)
         self.head = self._log.head().hash
@@ -299,6 +350,7 @@ class Recorder:
             return []
         started = time.perf_counter()
         receipts = self._log.append(drafts)
+        self._log.checkpoint_if_due(self._key)
         counts = self.counts
         counts.seconds += time.perf_counter() - started
         counts.first_seq = counts.first_seq or receipts[0].seq
@@ -357,7 +409,8 @@ def _abort_run(log: Log, run_id: str, first: int, actor: str) -> None:
     mine = [record for record in log.read(first) if record.run_id == run_id]
     if not any(record.id == f"{run_id}/open" for record in mine):
         return  # It died before its opening was durable: nothing to close.
-    if any(record.id == f"{run_id}/close" for record in mine):
+    closing_id = _closing_id(run_id, _resumed(mine))
+    if any(record.id == closing_id for record in mine):
         return  # It died between its closing record and the removal of its lock file.
     pending = open_intents(iter(mine))
     reason = {"what": "the process of this run ended before the outcome was recorded"}
@@ -386,12 +439,59 @@ def _abort_run(log: Log, run_id: str, first: int, actor: str) -> None:
         type="run",
         run_id=run_id,
         step="run",
-        id=f"{run_id}/close",
+        id=closing_id,
         status="aborted",
         actor=actor,
         data=data,
     )
     log.append([*drafts, closing])
+
+
+def next_attempts(records: Sequence[Record]) -> dict[str, int]:
+    """Return `step/ordinal` -> attempt to go on with, for the decisions of a run.
+
+    A decision that ended keeps its attempt; one that was aborted, or never ended, gets the next.
+    """
+    attempts: dict[str, int] = {}
+    ended = {
+        record.id for record in records if record.type == "outcome" and record.status != "aborted"
+    }
+    for record in records:
+        if record.type == "intent":
+            key, _, attempt = record.id.partition("/")[2].rpartition("/")
+            attempts[key] = int(attempt) + (record.id not in ended)
+    return attempts
+
+
+def _resumed(records: Sequence[Record]) -> int:
+    return sum(record.type == "note" and record.step == "resume" for record in records)
+
+
+def _closing_id(run_id: str, resumed: int) -> str:
+    return f"{run_id}/close" if resumed == 0 else f"{run_id}/close/{resumed + 1}"
+
+
+def _claim_again(workspace: Workspace, run_id: str, first: int) -> int:
+    """Return the descriptor that holds the lock on the file of a run that goes on.
+
+    Raises
+    ------
+    FileExistsError
+        If the run has a file: somebody else goes on with it.
+    """
+    workspace.runs.mkdir(parents=True, exist_ok=True)
+    draft = workspace.runs / f".{run_id}.{os.getpid()}"
+    lock = os.open(draft, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.write(lock, json.dumps({"first_seq": first, "pid": os.getpid()}).encode())
+        (workspace.runs / run_id).hardlink_to(draft)
+    except OSError:
+        os.close(lock)
+        raise
+    finally:
+        draft.unlink()
+    return lock
 
 
 def _claim(workspace: Workspace, wanted: str, log: Log) -> tuple[str, int]:

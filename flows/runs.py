@@ -15,8 +15,10 @@ from flows.session import open_session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flows.batch import Results
     from flows.manifest import Resolved
     from flows.runner import Runner
+    from flows.session import Session
     from flows.settings import Settings
     from ledger import Checkpoint
     from pipeline.values import Payload
@@ -56,7 +58,7 @@ class RunSummary:
     results: dict[str, Payload]
 
 
-SHOWN = ("measure", "compose", "rebalance", "assess", "detect")
+SHOWN = ("measure", "compose", "rebalance", "assess", "detect", "score")
 """Steps whose results are part of the summary."""
 
 
@@ -68,6 +70,7 @@ def execute(
     kind: str,
     as_of: str | None = None,
     progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
+    jobs: int = 1,
 ) -> RunSummary:
     """Run a profile and record it.
 
@@ -81,6 +84,8 @@ def execute(
         Decision date for every kind but `backtest`.
     progress : callable
         `progress(stage, done, total)` after each batch.
+    jobs : int
+        Processes that decide side by side; what is recorded does not depend on it.
 
     Raises
     ------
@@ -105,18 +110,25 @@ def execute(
             fix="rebalance each sleeve's profile, or run `assay run backtest` for the combination",
         )
     prices = read_prices(resolved, runner)
-    with open_session(settings, resolved, runner, kind=kind, progress=progress) as session:
+    with open_session(
+        settings, resolved, runner, kind=kind, progress=progress, jobs=jobs
+    ) as session:
         if kind == "backtest":
             results = backtest(session, prices)
         else:
             results = decide_date(session, prices, kind, as_of)
+    return summarize(session, kind, results)
+
+
+def summarize(session: Session, kind: str, results: Results) -> RunSummary:
+    """Return how a run that was closed has ended."""
     recorder = session.recorder
     counts = recorder.counts
     assert recorder.checkpoint is not None  # noqa: S101 - set when the run closed
     return RunSummary(
         recorder.run_id,
         kind,
-        resolved.name,
+        session.resolved.name,
         counts.intents,
         counts.outcomes,
         counts.seconds,

@@ -8,19 +8,23 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.errors import BreachError, WorkspaceError
+from ledger.keyfile import read_passphrase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PREFIX = "ASSAY_"
 FOLDER = ".assay"
 KEY_FILE = "log.key"
+PASSPHRASE_VARIABLE = "ASSAY_KEY_PASSPHRASE_FILE"  # noqa: S105 - a name
+"""Names a file, never the passphrase: other processes may read the environment."""
 
 QUIET_CHILDREN = {
     # An audit tool does not phone home, and neither do the tools that it starts.
@@ -145,13 +149,41 @@ def read_settings(directory: Path | None = None) -> Settings:
     overrides = {
         name.removeprefix(PREFIX): value
         for name, value in sorted(os.environ.items())
-        if name.startswith(PREFIX)
+        if name.startswith(PREFIX) and name != PASSPHRASE_VARIABLE
     }
     return Settings(
         cwd=(directory or Path.cwd()).resolve(),
         overrides=overrides,
         actor=f"{getpass.getuser()}@{socket.gethostname()}",
     )
+
+
+def config_folder() -> Path:
+    """Return where the person at the keyboard keeps keys: `$XDG_CONFIG_HOME/assay`."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "assay"
+
+
+def passphrase_file() -> Path | None:
+    """Return the file that `ASSAY_KEY_PASSPHRASE_FILE` names."""
+    name = os.environ.get(PASSPHRASE_VARIABLE)
+    return Path(name) if name else None
+
+
+def ask_passphrase(key: Path) -> Callable[[], bytes] | None:
+    """Return how to get the passphrase of a key: from the named file, else from the keyboard.
+
+    Returns
+    -------
+    callable or None
+        None where no file is named and nobody is at the keyboard.
+    """
+    named = passphrase_file()
+    if named is not None:
+        return lambda: read_passphrase(named)
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    return lambda: getpass.getpass(f"passphrase of {key}: ").encode()
 
 
 def prepare_process() -> None:
@@ -167,6 +199,13 @@ def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
 def set_environment(values: Mapping[str, str]) -> None:
     """Set variables that a library reads when it is imported (Prefect does)."""
     os.environ.update(values)
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def now() -> datetime:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 
-from flows.cli import analysis, custody, evidence, service, start
+from flows.cli import analysis, certification, custody, evidence, service, start, tournament
 from flows.cli.invocation import app, run_app
 from flows.settings import prepare_process
 
 __all__ = ["app", "main", "replay_main", "run_app"]
 
-for _group in (start, evidence, custody, analysis, service):
+for _group in (start, tournament, evidence, certification, custody, analysis, service):
     app.add_typer(_group.commands)
 
 

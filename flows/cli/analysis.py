@@ -8,8 +8,13 @@ from typing import Annotated
 import typer
 
 from flows.cli.invocation import Json, call, settings
+from flows.output import Output
 
 commands = typer.Typer()
+
+Parquet = Annotated[
+    Path | None, typer.Option("--parquet", help="Write a Parquet file with head and checkpoint.")
+]
 
 
 @commands.command()
@@ -25,28 +30,45 @@ def build(
 
 @commands.command()
 def sql(
-    statement: Annotated[str, typer.Argument(help="One SELECT; - reads standard input.")],
+    statement: Annotated[
+        str | None, typer.Argument(help="One SELECT; - reads standard input, none opens a shell.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="Read it from a file.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = 1000,
     seconds: Annotated[float, typer.Option(min=0.01, help="Most seconds.")] = 10.0,
+    memory: Annotated[str, typer.Option(help="Most memory.")] = "1GB",
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    parquet: Parquet = None,
     as_json: Json = False,
 ) -> None:
     """Run one SELECT on the published snapshot, read-only and without file access."""
     from flows.commands import analysis  # noqa: PLC0415
 
-    call(
-        "sql",
-        as_json,
-        False,
-        lambda out: analysis.sql(settings(), out, statement, limit=limit, seconds=seconds, csv=csv),
-    )
+    def work(output: Output) -> int:
+        from warehouse.query import Limits  # noqa: PLC0415 - duckdb
+
+        return analysis.sql(
+            settings(),
+            output,
+            statement,
+            file=file,
+            limits=Limits(limit, seconds, memory),
+            form=analysis.Form(csv, parquet),
+        )
+
+    call("sql", as_json, False, work)
 
 
 @commands.command()
 def ask(
     number: Annotated[int | None, typer.Argument(help="Number of the question.")] = None,
     values: Annotated[list[str] | None, typer.Argument(help="Parameters: name=value.")] = None,
+    runs: Annotated[
+        list[str] | None, typer.Option("--run", help="A run it is about; again for the second.")
+    ] = None,
     show_sql: Annotated[bool, typer.Option("--sql", help="Show the statement too.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    parquet: Parquet = None,
     as_json: Json = False,
 ) -> None:
     """List the auditor's questions, or answer one."""
@@ -56,8 +78,34 @@ def ask(
         "ask",
         as_json,
         False,
-        lambda out: analysis.ask(settings(), out, number, values or (), show_sql=show_sql),
+        lambda out: analysis.ask(
+            settings(),
+            out,
+            number,
+            analysis.read_parameters(number, values or (), runs or ()),
+            show_sql=show_sql,
+            form=analysis.Form(csv, parquet),
+        ),
     )
+
+
+@commands.command()
+def snapshot(as_json: Json = False) -> None:
+    """List the published snapshots and the records they stand on."""
+    from flows.commands import analysis  # noqa: PLC0415
+
+    call("snapshot", as_json, False, lambda out: analysis.snapshots(settings(), out))
+
+
+@commands.command()
+def lineage(
+    column: Annotated[str, typer.Argument(help="`schema.table.column` of a mart.")],
+    as_json: Json = False,
+) -> None:
+    """Show from which fields of records a number in a mart is computed."""
+    from flows.commands import analysis  # noqa: PLC0415
+
+    call("lineage", as_json, False, lambda out: analysis.lineage(settings(), out, column))
 
 
 @commands.command()

@@ -4,4 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from flows.cli import approval, memory, retention
+
 commands = typer.Typer()
+commands.add_typer(approval.commands)
+commands.add_typer(retention.commands)
+commands.add_typer(memory.commands)

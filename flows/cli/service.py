@@ -26,6 +26,10 @@ def flow_serve(
         int | None,
         typer.Option(help="Port of the local Prefect server; 4200 or a free one if absent."),
     ] = None,
+    heartbeat: Annotated[
+        float | None,
+        typer.Option(min=1, help="Sign a checkpoint every so many seconds, runs or no runs."),
+    ] = None,
 ) -> None:
     """Start a local Prefect server with its user interface and a scheduled deployment."""
     from flows.commands import service  # noqa: PLC0415
@@ -43,5 +47,6 @@ def flow_serve(
             cron=cron,
             every_seconds=every_seconds,
             port=port,
+            heartbeat=heartbeat,
         ),
     )

@@ -16,12 +16,20 @@ commands.add_typer(config_app, name="config")
 @commands.command()
 def init(
     origin: Annotated[str | None, typer.Option(help="Name of the ledger in checkpoints.")] = None,
+    post_quantum: Annotated[
+        bool, typer.Option("--post-quantum", help="Sign with an ML-DSA-44 key too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a workspace here: signing key, ledger, first checkpoint."""
     from flows.commands import workspace  # noqa: PLC0415
 
-    call("init", as_json, False, lambda out: workspace.init(settings(), out, origin))
+    call(
+        "init",
+        as_json,
+        False,
+        lambda out: workspace.init(settings(), out, origin, post_quantum=post_quantum),
+    )
 
 
 @commands.command()
@@ -50,6 +58,9 @@ def run(
     profile: Profile = None,
     as_of: Annotated[str | None, typer.Option(help="Decision date, YYYY-MM-DD.")] = None,
     runner: Runner = "plain",
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes of a backtest that decide side by side.")
+    ] = 1,
     values: Values = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only resolve the manifest.")] = False,
     as_json: Json = False,
@@ -70,6 +81,7 @@ def run(
             profile=profile,
             as_of=as_of,
             runner=runner,
+            jobs=jobs,
             values=values or (),
             dry_run=dry_run,
         ),
@@ -135,6 +147,17 @@ def doctor(as_json: Json = False) -> None:
     from flows.commands import diagnosis  # noqa: PLC0415
 
     call("doctor", as_json, False, lambda out: diagnosis.doctor(settings(), out))
+
+
+@commands.command()
+def explain(
+    code: Annotated[str, typer.Argument(help="A code, such as E0402.")],
+    as_json: Json = False,
+) -> None:
+    """Say what an error code means and who must act."""
+    from flows.commands import explanation  # noqa: PLC0415
+
+    call("explain", as_json, False, lambda out: explanation.explain(out, code))
 
 
 @commands.command()

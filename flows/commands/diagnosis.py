@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.errors import FlowError
-from flows.settings import KEY_FILE
-from ledger import LedgerError, SigningKey, verify
+from flows.keyring import load_key
+from ledger import LedgerError, verify
 from replay.environment import CHECKOUT, capture
 from replay.errors import EnvironmentUnknownError
 
@@ -110,7 +110,7 @@ def _workspace_checks(settings: Settings) -> Iterator[Check]:
 
 def _key_check(workspace: Workspace) -> Check:
     try:
-        key = SigningKey.load(workspace.keys / KEY_FILE)
+        key = load_key(workspace)
     except LedgerError as error:
         return Check("key", ok=False, found=error.what, fix=error.fix)
     return Check("key", ok=True, found=key.verify_key.text)

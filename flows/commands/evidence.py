@@ -4,38 +4,87 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flows.errors import UsageError
 from flows.output import Progress, table
-from ledger import VerifyKey, read_records, verify
+from ledger import VerifyKey, load_policy, read_records, verify
+from ledger.unpack import verify_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from flows.output import Output
     from flows.settings import Settings
-    from ledger import Record
+    from ledger import Record, Report
 
 INTEGRITY = 3
 MISMATCH = 4
 
 
-def verify_workspace(settings: Settings, output: Output, *, fast: bool, with_blobs: bool) -> int:
-    """Verify the ledger of the workspace, and with `with_blobs` every blob."""
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What the verifier trusts that did not come with the ledger: files of their own."""
+
+    keys: tuple[Path, ...] = ()
+    policy: Path | None = None
+    last_seen: Path | None = None
+    anchor_git: Path | None = None
+    anchor_tsa: Path | None = None
+
+
+def verify_workspace(
+    settings: Settings, output: Output, *, fast: bool, with_blobs: bool, trust: Brought
+) -> int:
+    """Verify the ledger of the workspace, and with `with_blobs` every blob.
+
+    Without a key or a policy the key beside the ledger is the one that is trusted.
+    """
     workspace = settings.find_workspace()
     public = workspace.keys / "log.pub"
+    own = () if trust.keys or trust.policy or not public.exists() else (public,)
     report = verify(
         workspace.ledger,
         blobs=workspace.blobs if with_blobs else None,
         level="fast" if fast else "strict",
-        keys=(VerifyKey.load(public),) if public.exists() else (),
+        keys=[VerifyKey.load(settings.cwd / path) for path in (*trust.keys, *own)],
+        policy=load_policy(settings.cwd / trust.policy) if trust.policy else None,
+        last_seen=trust.last_seen and settings.cwd / trust.last_seen,
+        anchor_git=trust.anchor_git and settings.cwd / trust.anchor_git,
+        anchor_tsa=trust.anchor_tsa and settings.cwd / trust.anchor_tsa,
     )
-    data = {**report.to_payload(), "blobs_checked": with_blobs}
     blobs = "every blob that a record names was checked" if with_blobs else "not checked: --blobs"
+    return _show_report(output, report, {"blobs_checked": with_blobs}, f"\n  blobs       {blobs}")
+
+
+def verify_received(
+    settings: Settings, output: Output, path: Path, *, fast: bool, trust: Brought
+) -> int:
+    """Verify an evidence bundle, its blobs included; no workspace is needed."""
+    if fast:
+        raise UsageError(
+            "a bundle is not verified by bytes only",
+            where="assay verify --bundle --fast",
+            why="it comes from elsewhere: every rule, file and blob is checked",
+            fix="leave out --fast",
+        )
+    report = verify_bundle(
+        settings.cwd / path,
+        keys=[VerifyKey.load(settings.cwd / key) for key in trust.keys],
+        policy=load_policy(settings.cwd / trust.policy) if trust.policy else None,
+        last_seen=trust.last_seen and settings.cwd / trust.last_seen,
+        anchor_git=trust.anchor_git and settings.cwd / trust.anchor_git,
+        anchor_tsa=trust.anchor_tsa and settings.cwd / trust.anchor_tsa,
+    )
+    return _show_report(output, report, {"bundle": path.name}, "")
+
+
+def _show_report(output: Output, report: Report, more: dict[str, object], text: str) -> int:
     return output.done(
-        f"{report.to_text()}\n  blobs       {blobs}",
-        data,
+        report.to_text() + text,
+        {**report.to_payload(), **more},
         code=0 if report.ok else INTEGRITY,
         head=(report.head, report.count),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from flows.commands.workspace import SETTINGS_FILE, create_workspace
 from flows.errors import UsageError, WorkspaceError
+from flows.gate import warnings_of_halts
 from flows.manifest import BUNDLED, read_manifest, resolve
 from flows.output import Progress, table
 from flows.settings import FOLDER, Settings, child_environment, set_environment
@@ -83,6 +84,7 @@ def run(
     as_of: str | None,
     runner: str,
     values: Sequence[str],
+    jobs: int = 1,
     dry_run: bool = False,
 ) -> int:
     """Run a stage, one rebalance, or the walk-forward of a profile."""
@@ -93,7 +95,11 @@ def run(
         return output.done(text, {"stage": stage, "manifest": resolved.to_payload()})
     _name_bundled_prices(output, resolved)
     started = time.monotonic()
-    summary = run_with(settings, output, resolved, stage=stage, as_of=as_of, runner=runner)
+    summary = run_with(
+        settings, output, resolved, stage=stage, as_of=as_of, runner=runner, jobs=jobs
+    )
+    if resolved.profile.mode != "live":
+        output.warnings += warnings_of_halts(settings.find_workspace().ledger)
     seconds = time.monotonic() - started
     text = f"{summary_text(summary)}\n\n{_closing(summary, seconds)}"
     head = (summary.head, summary.checkpoint.size)
@@ -118,9 +124,17 @@ def run_with(
     stage: str,
     as_of: str | None,
     runner: str,
+    jobs: int = 1,
 ) -> RunSummary:
     """Run a resolved profile with the runner called for, showing progress."""
     if runner == "prefect":
+        if jobs > 1:
+            raise UsageError(
+                f"--jobs {jobs} with --runner prefect",
+                where="assay run",
+                why="a Prefect task decides in the process of its flow",
+                fix="leave one of the two out",
+            )
         return _run_with_prefect(settings, output, resolved, stage=stage, as_of=as_of)
     from flows.runs import execute  # noqa: PLC0415 - imports the pipeline
 
@@ -132,6 +146,7 @@ def run_with(
             kind=stage,
             as_of=as_of,
             progress=progress,
+            jobs=jobs,
         )
 
 
@@ -272,9 +287,9 @@ def show_engines(output: Output) -> int:
         for entry in capability_table()
         if not entry.refused
     ]
-    header = ("engine", "risk_profile", "symbol_cap", "cluster_cap", "l2_penalty", "installed")
-    rows = [[entry[name] for name in header] for entry in entries]
-    return output.done(table(header, rows), entries)
+    names = [name for name in entries[0] if name != "refused"]
+    rows = [[entry[name] for name in names] for entry in entries]
+    return output.done(table([name.replace("_", " ") for name in names], rows), entries)
 
 
 def show_schema(output: Output, name: str) -> int:

@@ -12,11 +12,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self, cast
 
+from flows.commands.anchors import beat_once
 from flows.commands.runs import resolve_profile
 from flows.errors import UsageError
 from flows.local_server import (
@@ -30,7 +32,7 @@ from flows.local_server import (
     stop_on_signals,
 )
 from flows.settings import child_environment, now, set_environment
-from ledger import read_records
+from ledger import LockedError, read_records
 
 if TYPE_CHECKING:
     import threading
@@ -107,8 +109,11 @@ def serve(
     cron: str | None,
     every_seconds: int | None,
     port: int | None,
+    heartbeat: float | None = None,
 ) -> int:
     """Serve one scheduled flow until Ctrl-C or SIGTERM; return the exit code.
+
+    With `heartbeat` the service signs a checkpoint every so many seconds, runs or no runs.
 
     Raises
     ------
@@ -129,7 +134,8 @@ def serve(
     with stop_on_signals() as stop, LocalServer(service.workspace, service.port) as server:
         output.note("starting the Prefect server")
         if server.wait_until_ready(stop.is_set):
-            _serve_flow(service, server, stop, output)
+            pulse = Pulse(service.workspace, heartbeat, settings.actor, output)
+            _serve_flow(service, server, stop, output, pulse)
     output.note("stopped; scheduler and server have ended")
     return 0
 
@@ -214,7 +220,7 @@ def _no_interval(seconds: int) -> UsageError:
 
 
 def _serve_flow(
-    service: Service, server: LocalServer, stop: threading.Event, output: Output
+    service: Service, server: LocalServer, stop: threading.Event, output: Output, pulse: Pulse
 ) -> None:
     from flows.scheduler import clear_schedules, next_run  # noqa: PLC0415 - imports Prefect
 
@@ -229,6 +235,7 @@ def _serve_flow(
             scheduler.check()
             records = tell(news, output)
             watch.look(again=any(record.status != "open" for record in records))
+            pulse.look()
         output.note("stopping")
     tell(news, output)
 
@@ -313,6 +320,39 @@ def _header(service: Service, server: LocalServer) -> str:
         f"server log      {server.log}\n"
         "Ctrl-C stops scheduler and server; what was recorded stays"
     )
+
+
+@dataclass(slots=True)
+class Pulse:
+    """Keeps the heartbeat of the ledger while a flow is served.
+
+    Attributes
+    ----------
+    workspace : Workspace
+        Whose ledger.
+    every : float or None
+        Seconds between two beats; None for no heartbeat.
+    actor : str
+        Who serves.
+    output : Output
+        Where a missed beat is said; the ledger shows it as a gap.
+    """
+
+    workspace: Workspace
+    every: float | None
+    actor: str
+    output: Output
+    _due: float = 0.0
+
+    def look(self) -> None:
+        """Beat if that is due."""
+        if self.every is None or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + self.every
+        try:
+            beat_once(self.workspace, self.every, self.actor)
+        except LockedError as error:
+            self.output.note(f"warning: no heartbeat this time: {error.what}")
 
 
 @dataclass(slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flows.errors import WorkspaceError
+from flows.keyring import COSIGNER_FILE, COSIGNER_PUBLIC, load_cosigners, load_key, save_new
 from flows.settings import FOLDER, KEY_FILE, Workspace, now
-from ledger import Log, SigningKey, read_records, verify
+from ledger import Log, SigningKey, read_approvals, read_records, verify
+from ledger.keys import MLDSA
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +19,17 @@ if TYPE_CHECKING:
 SETTINGS_FILE = "assay.toml"
 
 
-def create_workspace(folder: Path, origin: str) -> Workspace:
+def create_workspace(folder: Path, origin: str, *, post_quantum: bool = False) -> Workspace:
     """Make a workspace in `folder`: key, ledger with genesis record, first checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder above it.
+    origin : str
+        Name of the ledger.
+    post_quantum : bool
+        Make a second key, ML-DSA-44, that signs every checkpoint too.
 
     Raises
     ------
@@ -38,17 +49,23 @@ def create_workspace(folder: Path, origin: str) -> Workspace:
     workspace.keys.mkdir(mode=0o700, exist_ok=True)
     key_path = workspace.keys / KEY_FILE
     if not key_path.exists():
-        SigningKey.generate(origin).save(key_path)
+        save_new(SigningKey.generate(origin), key_path)
+    cosigner_path = workspace.keys / COSIGNER_FILE
+    if post_quantum and not begun and not cosigner_path.exists():
+        save_new(SigningKey.generate(origin, algorithm=MLDSA), cosigner_path)
     # Loaded from its file, the key remembers beside it what it signs.
-    key = SigningKey.load(key_path)
+    key, cosigners = load_key(workspace), load_cosigners(workspace)
+    for each in cosigners:
+        each.verify_key.save(workspace.keys / COSIGNER_PUBLIC)
     key.verify_key.save(workspace.keys / "log.pub")
     (workspace.root / ".gitignore").write_text("*\n", encoding="utf-8")
     if begun:
         # An `init` that was stopped before its first checkpoint.
-        with Log.open(workspace.ledger, clock=now) as log:
+        with Log.open(workspace.ledger, clock=now, cosigners=cosigners) as log:
             log.checkpoint(key)
     else:
-        Log.create(workspace.ledger, origin=key.name, key=key, clock=now).close()
+        cosigner = cosigners[0] if cosigners else None
+        Log.create(workspace.ledger, origin=key.name, key=key, clock=now, cosigner=cosigner).close()
     for path in (workspace.blobs, workspace.runs, workspace.reports):
         path.mkdir(exist_ok=True)
     return workspace
@@ -60,17 +77,25 @@ def default_origin(folder: Path) -> str:
     return f"assay.local/{name}"
 
 
-def init(settings: Settings, output: Output, origin: str | None) -> int:
+def init(
+    settings: Settings, output: Output, origin: str | None, *, post_quantum: bool = False
+) -> int:
     """Make a workspace in the current folder."""
-    workspace = create_workspace(settings.cwd, origin or default_origin(settings.cwd))
+    workspace = create_workspace(
+        settings.cwd, origin or default_origin(settings.cwd), post_quantum=post_quantum
+    )
     key = (workspace.keys / "log.pub").read_text(encoding="utf-8").strip()
+    public = workspace.keys / COSIGNER_PUBLIC
+    cosigners = [public.read_text(encoding="utf-8").strip()] if public.exists() else []
     text = (
         f"workspace {workspace.root}\n"
         f"key       {key}\n"
-        "Give this line to whoever verifies: it is what checkpoints are checked against.\n"
+        + "".join(f"second    {workspace.keys / COSIGNER_PUBLIC}, ML-DSA-44\n" for _ in cosigners)
+        + "Give this line to whoever verifies: it is what checkpoints are checked against.\n"
         "next      assay run --profile sp500"
     )
-    return output.done(text, {"workspace": str(workspace.root), "key": key})
+    data = {"workspace": str(workspace.root), "key": key, "cosigners": cosigners}
+    return output.done(text, data)
 
 
 def status(settings: Settings, output: Output) -> int:
@@ -85,12 +110,17 @@ def status(settings: Settings, output: Output) -> int:
     alive = running(workspace)
     orphans = open_intents(r for r in records if r.run_id not in alive)
     snapshot = workspace.warehouse / "snapshot.duckdb"
+    halts = read_approvals(workspace.ledger).halts if report.ok else ()
     data = {
         "ok": report.ok,
         "count": report.count,
         "head": report.head,
         "trust": report.trust,
         "checkpoint_size": None if report.checkpoint is None else report.checkpoint.size,
+        "halts": [
+            {"seq": h.seq, "by": h.by, "ts": h.ts, "hash": h.hash, "reason": h.reason}
+            for h in halts
+        ],
         "open_intents": [
             {"id": id_, "step": r.step, "seq": r.seq} for id_, r in sorted(orphans.items())
         ],
@@ -117,7 +147,7 @@ def _status_code(data: dict[str, object]) -> int:
     runs = data["runs"]
     assert isinstance(runs, list)  # noqa: S101
     dead = any(entry["status"] == "dead" for entry in runs)
-    return 1 if data["open_intents"] or dead else 0
+    return 1 if data["open_intents"] or data["halts"] or dead else 0
 
 
 def _status_text(data: dict[str, object]) -> str:
@@ -133,8 +163,11 @@ def _status_text(data: dict[str, object]) -> str:
     lines += [f"           {entry['id']}" for entry in orphans[:5]]
     if orphans:
         lines.append("           their process is gone; the next run records them as aborted")
-    runs = data["runs"]
+    halts, runs = data["halts"], data["runs"]
+    assert isinstance(halts, list)  # noqa: S101
     assert isinstance(runs, list)  # noqa: S101
+    lines += [f"HALT       {h['ts']} by {h['by']}, record {h['seq']}: {h['reason']}" for h in halts]
+    lines += ["           no live run starts; `assay resume` lifts it"] if halts else []
     lines.append("last runs")
     nothing = "  none" if data["ok"] else "  not read: the ledger does not verify"
     lines += [f"  {r['run_id']:<40} {r['kind']:<12} {r['status']}" for r in runs] or [nothing]

@@ -12,8 +12,9 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from docs.generate import ERRORS, error_codes, errors_page
+from docs.generate import ERRORS, MARTS, errors_page, marts_page
 from flows.cli import app
+from flows.error_codes import error_codes
 from flows.manifest import read_manifest, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +49,14 @@ def test_error_codes_are_unique() -> None:
 def test_error_page_is_current() -> None:
     """`make docs` was run after the last change of an error."""
     assert ERRORS.read_text(encoding="utf-8") == errors_page()
+
+
+def test_page_of_marts_is_current() -> None:
+    """`make docs` was run after the last change of a mart, and every mart is on the page."""
+    page = MARTS.read_text(encoding="utf-8")
+    assert page == marts_page()
+    models = (ROOT / "dbt_project" / "models" / "marts").rglob("*.sql")
+    assert [path.stem for path in models if f".{path.stem}\n" not in page] == []
 
 
 @pytest.mark.parametrize("text", [b for b in blocks("json") if '"profiles"' in b.values[0]])

@@ -13,6 +13,7 @@ from flows.recorder import INLINE_BYTES, Encoded, Outcome, Recorder, close_dead_
 from flows.session import open_ledger
 from flows.settings import Workspace
 from ledger import DuplicateIdError, loads, sha256
+from ledger.checkpoints import list_sizes
 from pipeline.records import Intent
 
 if TYPE_CHECKING:
@@ -170,3 +171,17 @@ def test_two_runs_of_one_moment_get_two_names(opened: tuple[Workspace, Log, Sign
         assert recorder._lock is not None
         with (workspace.runs / recorder.run_id).open() as file, pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_long_run_is_sealed_while_it_is_open(
+    opened: tuple[Workspace, Log, SigningKey],
+) -> None:
+    """Over every 1,024 records, not at its end alone; a killed run leaves the seal."""
+    workspace, log, key = opened
+    recorder = recorder_of(workspace, log, key)
+    for start in range(0, 2200, 200):
+        recorder.intend([intent(ordinal) for ordinal in range(start, start + 200)])
+    sizes = list_sizes(workspace.ledger)
+    assert log.head().count - sizes[-1] < 1024
+    assert sizes == [1, 2, 1202]
+    recorder.close("failed")
