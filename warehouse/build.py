@@ -36,6 +36,7 @@ from warehouse.errors import (
     NothingToBuildError,
     WarehouseBusyError,
 )
+from warehouse.lineage import derive_lineage, read_columns, read_models, write_lineage
 from warehouse.load import load
 
 if TYPE_CHECKING:
@@ -195,7 +196,8 @@ def _derive(
 ) -> tuple[tuple[MartDigest, ...], tuple[RuleFindings, ...]]:
     """Run dbt on `database` and return what the marts hold."""
     run_dbt(database, target, "build", "--no-write-json", "--exclude-resource-type", "unit_test")
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with duckdb.connect(str(database)) as connection:
+        write_lineage(connection, derive_lineage(read_models(target), read_columns(connection)))
         findings = connection.execute(
             "select rule, count(*) from health.fct_findings group by rule order by rule"
         ).fetchall()

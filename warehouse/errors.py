@@ -107,3 +107,17 @@ class UnknownQuestionError(WarehouseError):
 
     code = "E0333"
     exit_code = 2
+
+
+class LineageError(WarehouseError):
+    """There is no such column, or the SQL of a model cannot be followed."""
+
+    code = "E0343"
+    exit_code = 2
+
+
+class OutputFileError(WarehouseError):
+    """A file that somebody asked for cannot be written."""
+
+    code = "E0344"
+    exit_code = 2

@@ -10,6 +10,7 @@ Invariants
 2. Loading twice adds nothing the second time.
 3. A ledger that no longer begins with the loaded lines is refused: the warehouse is then a witness
    of another history, and is not overwritten unless the caller says so (`build --rebuild`).
+4. What was lawfully erased from ledger or blobs is not in the file: it is made anew without it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import duckdb
 
 from ledger import ZERO, BlobMissingError, BlobStore, Digest, VerifyKey, open_checkpoint
-from ledger.chain import broken
+from ledger.chain import Redactions, broken
 from ledger.checkpoints import list_sizes
 from ledger.record import hash_of_line, link_of_line, parse_stub, read_record
 from ledger.rotation import KeyRing
@@ -76,7 +77,17 @@ where digest is not null and digest not in (select sha256 from raw.documents)
 order by digest
 """
 
-_ERASED = "select data ->> 'blob' from raw.records where type = 'redaction'"
+_ERASED = """
+select data ->> 'blob' from raw.records where type = 'redaction' and data ->> 'blob' is not null
+"""
+
+_KEPT = """
+select documents.sha256
+from raw.documents as documents
+inner join raw.records as redactions
+    on redactions.type = 'redaction' and redactions.data ->> 'blob' = documents.sha256
+limit 1
+"""
 
 _UNEXPLAINED = """
 select stubs.seq from raw.records as stubs
@@ -85,9 +96,14 @@ where stubs.redacted and not exists (
     where
         redactions.type = 'redaction' and redactions.seq > stubs.seq
         and redactions.data ->> 'seq' = cast(stubs.seq as varchar)
+        and redactions.data ->> 'stub' = sha256(stubs.line)
 )
 order by stubs.seq limit 1
 """
+
+
+class _ContentErased(Exception):  # noqa: N818 - no error: the build file begins anew
+    """Content that was loaded earlier was lawfully erased since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +164,15 @@ def load(database: Path, workspace: Path) -> LoadResult:
             fix="run `assay run` first, or name another workspace with `assay -C DIR`",
         )
     database.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _load(database, workspace)
+    except _ContentErased:
+        # What was loaded lies in the file until it is gone: so the file goes, and with it the rest.
+        database.unlink()
+        return _load(database, workspace)
+
+
+def _load(database: Path, workspace: Path) -> LoadResult:
     with _opened(database) as connection:
         connection.begin()
         result = _add_records(connection, workspace / "ledger", database.with_suffix(".incoming"))
@@ -231,6 +256,8 @@ def _pass_over(
     if found == before.count and digest.hexdigest() == before.sha256:
         return digest
     seq = _first_difference(connection, ledger)
+    if seq is None:
+        raise _ContentErased
     raise HistoryDiffersError(
         f"the ledger differs at seq {seq} from what the warehouse loaded earlier",
         where=f"ledger, record {seq} ({found} of {before.count} loaded records are there)",
@@ -239,14 +266,19 @@ def _pass_over(
     )
 
 
-def _first_difference(connection: duckdb.DuckDBPyConnection, ledger: Path) -> int:
+def _first_difference(connection: duckdb.DuckDBPyConnection, ledger: Path) -> int | None:
+    """Return the first record that is not what was loaded; None if all were lawfully erased."""
     stored = connection.cursor().execute("select line from raw.records order by seq")
+    redactions = Redactions(ledger)
     seq = -1
     for seq, line in iter_lines(ledger):
         row = stored.fetchone()
-        if row is None or row[0].encode() != line:
+        if row is None:
+            return None
+        loaded = row[0].encode()
+        if loaded != line and redactions.hash_of_stub(seq, line) != hash_of_line(loaded):
             return seq
-    return seq + 1
+    return seq + 1 if stored.fetchone() else None
 
 
 def _checked(ledger: Path, start: int, head: str) -> Iterator[_Line]:
@@ -325,14 +357,15 @@ def _insert(connection: duckdb.DuckDBPyConnection, lines: list[bytes], incoming:
 
 def _add_documents(connection: duckdb.DuckDBPyConnection, blobs: BlobStore) -> None:
     """Load the JSON blobs that records name as result or manifest and that are not loaded yet."""
-    wanted = connection.execute(_DOCUMENTS).fetchall()
-    erased = connection.execute(_ERASED).fetchall()
-    for digest, role in wanted:
+    if connection.execute(_KEPT).fetchone():
+        raise _ContentErased
+    erased = {digest for (digest,) in connection.execute(_ERASED).fetchall()}
+    for digest, role in connection.execute(_DOCUMENTS).fetchall():
+        if digest in erased:
+            continue
         try:
             content = blobs.get(Digest(digest)).decode()
         except BlobMissingError as error:
-            if (digest,) in erased:
-                continue
             raise EvidenceAlteredError(
                 f"the {role} {digest} is named by a record and missing",
                 where=error.where,

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import logging
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -52,18 +53,65 @@ _FORBIDDEN_NODES = (
 )
 _FORBIDDEN_FUNCTIONS = frozenset(
     {
-        "add_parquet_key", "duckdb_logs", "duckdb_secrets", "duckdb_temporary_files", "getenv",
-        "getvariable", "glob", "json_execute_serialized_sql", "parquet_bloom_probe", "query",
-        "query_table", "sniff_csv", "sql_auto_complete", "which_secret", "write_log",
+        "add_parquet_key", "bar", "current_setting", "damerau_levenshtein", "editdist3",
+        "getenv", "getvariable", "glob",
+        "jaro_similarity", "jaro_winkler_similarity", "json_execute_serialized_sql", "levenshtein",
+        "parquet_bloom_probe", "query", "query_table", "sleep_ms",
+        "sniff_csv", "sql_auto_complete", "which_secret", "write_log",
     }
 )  # fmt: skip
-_FORBIDDEN_PREFIXES = ("read_", "parquet_", "pragma_", "duckdb_settings", "from_substrait", "http")
+_FORBIDDEN_PREFIXES = (
+    "read_", "parquet_", "pragma_", "duckdb_", "pg_", "from_substrait", "http", "load_", "write_",
+    "enable_", "disable_",
+)  # fmt: skip
+# One call makes a value of any size, and DuckDB neither stops nor accounts for it while it does.
+_GROWING = frozenset(
+    {
+        "repeat", "pad", "lpad", "rpad", "list_resize", "array_resize", "range", "generate_series",
+        "generate_date_array", "generate_timestamp_array",
+    }
+)  # fmt: skip
+_FORMATS = frozenset({"format", "printf"})
+_MOST_REPEATS = 1_000_000
+# What yields rows from nothing but its arguments; every other function in FROM is refused.
+_ROW_FUNCTIONS = frozenset(
+    {
+        "generate_series", "generate_subscripts", "json_each", "json_tree", "range", "unnest",
+        "explode", "generate_date_array", "generate_timestamp_array", "repeat", "repeat_row",
+    }
+)  # fmt: skip
+# The catalogue says which tables and columns there are, and nothing about machine or settings.
+_CATALOGUE = frozenset(
+    {
+        "duckdb_tables", "duckdb_columns", "duckdb_views", "duckdb_schemas", "duckdb_types",
+        "duckdb_constraints", "duckdb_keywords",
+    }
+)  # fmt: skip
 _FORBIDDEN_SUFFIXES = ("_scan", "_attach")
 _MAX_LENGTH = 100_000
 # sqlglot prints a notice for each statement that it can only keep as text; those are refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 _WIDEST = 60
 """A column of `format_table` is cut at this many characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a statement may take.
+
+    Attributes
+    ----------
+    rows : int
+        Most rows returned.
+    seconds : float
+        Longest time.
+    memory : str
+        Most memory, as DuckDB spells it.
+    """
+
+    rows: int = ROWS
+    seconds: float = SECONDS
+    memory: str = MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +177,7 @@ def open_snapshot(place: Path, *, memory: str = MEMORY) -> Iterator[duckdb.DuckD
             "threads": 1,
             "max_temp_directory_size": "0KB",
             "python_enable_replacements": False,
+            "enable_progress_bar": False,
             "enable_external_access": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -169,24 +218,41 @@ def run_query(
         If it does not bind, or exceeds a limit.
     """
     check_statement(sql)
+    with open_snapshot(place, memory=memory) as connection:
+        limits = Limits(rows, seconds, memory)
+        return answer_statement(connection, sql, parameters, limits)
+
+
+def answer_statement(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Mapping[str, object] | Sequence[object],
+    limits: Limits,
+) -> QueryResult:
+    """Answer a checked statement on an open snapshot, within limits.
+
+    Raises
+    ------
+    QueryFailedError
+        If it does not bind, exceeds a limit, or is interrupted from another thread.
+    """
     values = dict(parameters) if hasattr(parameters, "keys") else list(parameters)
     started = time.perf_counter()
-    with open_snapshot(place, memory=memory) as connection:
-        timer = threading.Timer(seconds, connection.interrupt)
-        timer.start()
-        try:
-            cursor = connection.execute(sql, values)
-            found = cursor.fetchmany(rows + 1)
-            described = cursor.description or []
-        except duckdb.Error as error:
-            raise _failed(error, seconds, memory) from error
-        finally:
-            timer.cancel()
+    timer = threading.Timer(limits.seconds, connection.interrupt)
+    timer.start()
+    try:
+        cursor = connection.execute(sql, values)
+        found = cursor.fetchmany(limits.rows + 1)
+        described = cursor.description or []
+    except duckdb.Error as error:
+        raise _failed(error, limits.seconds, limits.memory) from error
+    finally:
+        timer.cancel()
     return QueryResult(
         columns=tuple(str(column[0]) for column in described),
         types=tuple(str(column[1]) for column in described),
-        rows=tuple(found[:rows]),
-        truncated=len(found) > rows,
+        rows=tuple(found[: limits.rows]),
+        truncated=len(found) > limits.rows,
         elapsed=time.perf_counter() - started,
     )
 
@@ -213,13 +279,47 @@ def check_statement(sql: str) -> None:
     tree = statements[0]
     if not isinstance(tree, exp.Select | exp.SetOperation):
         _refuse("SELECT", type(tree).__name__.upper())
+    growth = 1
     for node in tree.walk():
-        if isinstance(node, _FORBIDDEN_NODES):
-            _refuse("a statement that only reads", type(node).__name__.upper())
-        if isinstance(node, exp.Func) and _is_forbidden(name := _name_of(node)):
-            _refuse("functions of values", f"{name}()")
-        if isinstance(node, exp.Table) and not _is_plain(node):
-            _refuse("names of tables", repr(node.name))
+        if isinstance(node, exp.Func):
+            growth *= _growth_of(node)
+        if growth > _MOST_REPEATS:
+            _refuse(f"values of at most {_MOST_REPEATS} repeats", "more in all calls together")
+        _check_node(node)
+
+
+def _check_node(node: exp.Expr) -> None:
+    if isinstance(node, _FORBIDDEN_NODES):
+        _refuse("a statement that only reads", type(node).__name__.upper())
+    if isinstance(node, exp.Func) and _is_forbidden(name := _name_of(node)):
+        _refuse("functions of values", f"{name}()")
+    if isinstance(node, exp.Table):
+        _check_table(node)
+
+
+def _growth_of(function: exp.Func) -> int:
+    """Return by how much a call multiplies what it is given; refuse one that does not say."""
+    name = _name_of(function)
+    arguments = _arguments_of(function)
+    if name in _FORMATS:
+        first = arguments[0] if arguments else None
+        if not isinstance(first, exp.Literal) or re.search(r"[0-9]{5}|[*{]{2}", first.name):
+            _refuse("a format that is a plain text", f"{name}() with another")
+    if name not in _GROWING or isinstance(function.parent, exp.Table):
+        return 1
+    counts = arguments if name in {"range", "generate_series"} else arguments[1:]
+    plain = [part.this if isinstance(part, exp.Neg) else part for part in counts]
+    if not all(isinstance(part, exp.Literal) for part in plain):
+        _refuse("a number as count", f"{name}() of an expression; as a table in FROM it may be any")
+    return max(
+        [1, *(int(float(part.name)) for part in plain if part.args.get("is_string") is False)]
+    )
+
+
+def _arguments_of(function: exp.Func) -> list[exp.Expr]:
+    given = (function.args.get(name) for name in function.arg_types)
+    listed = [part for one in given for part in (one if isinstance(one, list) else [one])]
+    return [part for part in listed if isinstance(part, exp.Expr)]
 
 
 def _name_of(function: exp.Func) -> str:
@@ -228,8 +328,20 @@ def _name_of(function: exp.Func) -> str:
     return function.sql_name().lower()
 
 
+def _check_table(table: exp.Table) -> None:
+    """Refuse what stands in FROM and is neither a table nor a function of its arguments."""
+    if isinstance(table.this, exp.Func):
+        name = _name_of(table.this)
+        if name not in _ROW_FUNCTIONS | _CATALOGUE:
+            _refuse("tables, or functions that yield rows", f"{name}()")
+    elif not _is_plain(table):
+        _refuse("names of tables", repr(table.name))
+    elif _is_forbidden(table.name.lower()):
+        _refuse("tables of the warehouse", repr(table.name))
+
+
 def _is_forbidden(name: str) -> bool:
-    return (
+    return name not in _CATALOGUE and (
         name in _FORBIDDEN_FUNCTIONS
         or name.startswith(_FORBIDDEN_PREFIXES)
         or name.endswith(_FORBIDDEN_SUFFIXES)

@@ -16,3 +16,8 @@
 {% macro map_entries_ordered(map) -%}
     list_sort(map_entries({{ map }}))
 {%- endmacro %}
+
+{# An object of texts as a map. #}
+{% macro json_map(document) -%}
+    from_json({{ document }}, '"MAP(VARCHAR, VARCHAR)"')
+{%- endmacro %}

@@ -20,6 +20,13 @@ TESTED = {
     "turnover_counts_the_cash_leg",
     "a_cap_is_breached_only_beyond_the_tolerance",
     "window_metrics_compound",
+    "a_closing_is_lifted_when_its_run_goes_on",
+    "failed_cells_stay_on_the_scoreboard",
+    "pauses_are_ranked_within_their_run",
+    "rates_are_shares_of_what_ended",
+    "a_spell_ends_when_the_status_changes",
+    "the_inventory_counts_what_was_asked_for",
+    "a_blob_is_cited_by_the_first_record_that_names_it",
 }
 
 

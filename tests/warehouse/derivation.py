@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from warehouse import build
+from warehouse.lineage import derive_lineage, read_columns, write_lineage
 from warehouse.load import load
 
 if TYPE_CHECKING:
@@ -92,6 +93,18 @@ def run_models(database: Path) -> None:
             connection.execute(
                 f"create or replace {what} {model.schema}.{model.name} as {model.sql}"
             )
+        write_lineage(connection, lineage_rows(connection))
+
+
+_LINEAGE: list[list[dict[str, str | int]]] = []
+
+
+def lineage_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str | int]]:
+    """Return the lineage of every column, derived once in a session: it depends on no record."""
+    if not _LINEAGE:
+        models = {f"{model.schema}.{model.name}": model.sql for model in nodes("model")}
+        _LINEAGE.append(derive_lineage(models, read_columns(connection)))
+    return _LINEAGE[0]
 
 
 def failing_tests(database: Path) -> dict[str, int]:

@@ -148,7 +148,8 @@ def solution_of(
         "caps": {"regime": "normal", "symbol_cap": cap, "cluster_cap": 1.0,
                  "symbol_cap_requested": 0.30, "cluster_cap_requested": 1.0,
                  "rule": "relax" if relaxed else "none"},
-        "constraints": constraints, "dropped": [], "fallbacks": fallbacks,
+        "constraints": constraints, "fallbacks": fallbacks,
+        "dropped": [{"symbol": "OLD", "reason": "no price on the decision date"}] * relaxed,
         "slice_sha256": digest_of(f"chosen {as_of}"),
     }  # fmt: skip
 

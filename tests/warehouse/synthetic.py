@@ -326,7 +326,7 @@ def _trade(
     targets = story.results[solve][0]["weights"]
     at = TRAIN_DAYS + TEST_DAYS * named["window"]["ordinal"]
     upstream = {"weights": solve} | ({"holdings": book.last} if book.last else {})
-    params = {"slippage_bps": 5.0, "commission_bps": 1.0}
+    params = {"slippage_bps": 5.0, "commission_bps": 1.0, "simulator": "vectorized"}
     trades = story.intend("rebalance", label, params=params, upstream=upstream, **named)
     moved = rebalanced(book, targets, named["as_of"])
     story.conclude(trades, moved)

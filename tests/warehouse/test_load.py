@@ -17,11 +17,11 @@ from ledger import (
     Draft,
     IntegrityError,
     SigningKey,
-    dumps,
+    sha256,
     sign_checkpoint,
     tree_root,
 )
-from ledger.record import seal
+from ledger.record import make_stub, seal
 from ledger.rotation import sign_change
 from tests.warehouse.synthetic import (
     KEY,
@@ -278,15 +278,9 @@ def test_a_workspace_without_ledger_cannot_be_loaded(tmp_path: Path) -> None:
 def erase(workspace: Path, seq: int, *, named: bool) -> None:
     """Put a stub in the place of record `seq`, with a redaction at the end if it is to be named."""
     lines = lines_of(workspace)
-    kept = json.loads(lines[seq])
-    hash_ = kept.pop("hash")
-    for name in ("status", "actor", "inputs", "outputs", "data"):
-        kept.pop(name, None)
-    body = dumps({**kept, "redacted": True})
-    lines[seq] = b'%b,"hash":"%b"}\n' % (body[:-1], hash_.encode())
-    redaction = Draft(
-        type="redaction", run_id="", step="", id="r", data={"seq": seq if named else 1}
-    )
+    lines[seq] = make_stub(lines[seq])
+    allowed = {"seq": seq if named else 1, "stub": sha256(lines[seq][:-1])}
+    redaction = Draft(type="redaction", run_id="", step="", id="r", data=allowed)
     last = json.loads(lines[-1])
     sealed, _ = seal(redaction, seq=len(lines), ts=last["ts"], prev_hash=last["hash"])
     write_lines(workspace, [*lines, sealed])
@@ -309,12 +303,44 @@ def test_a_stub_that_no_redaction_names_is_refused(workspace: Path, database: Pa
         load(database, workspace)
 
 
-def test_an_erasure_after_loading_asks_for_a_rebuild(workspace: Path, database: Path) -> None:
-    """The warehouse still holds what was erased, and must forget it."""
+def test_what_is_erased_after_loading_is_forgotten(workspace: Path, database: Path) -> None:
+    """The build file held it, so it is made anew; the bytes are not in it any more."""
     load(database, workspace)
     erase(workspace, 24, named=True)
+    count = len(lines_of(workspace))
+    assert load(database, workspace).added == count
+    assert fetch(database, "select seq, data from raw.records where redacted") == [(24, None)]
+    assert load(database, workspace).added == 0
+
+
+def test_an_edited_stub_after_loading_is_another_history(workspace: Path, database: Path) -> None:
+    """Only the stub that the redaction names stands for what was loaded."""
+    load(database, workspace)
+    erase(workspace, 24, named=True)
+    lines = lines_of(workspace)
+    lines[24] = lines[24].replace(b'"step":"', b'"step":"x')
+    write_lines(workspace, lines)
     with pytest.raises(HistoryDiffersError, match="differs at seq 24"):
         load(database, workspace)
+
+
+def test_a_result_that_is_erased_after_loading_is_forgotten(tmp_path: Path) -> None:
+    """Its bytes stood in the build file; the record that names it stays."""
+    workspace = write_workspace(tmp_path, tell(Size(windows=1, symbols=300)))
+    database = workspace / "warehouse" / "build.duckdb"
+    load(database, workspace)
+    ((digest,),) = fetch(database, "select min(sha256) from raw.documents where role = 'result'")
+    lines = lines_of(workspace)
+    last = json.loads(lines[-1])
+    draft = Draft(type="redaction", run_id="", step="", id="r", data={"blob": digest})
+    sealed, _ = seal(draft, seq=len(lines), ts=last["ts"], prev_hash=last["hash"])
+    write_lines(workspace, [*lines, sealed])
+    for _ in range(2):
+        load(database, workspace)
+        held = fetch(database, "select sha256 from raw.documents where role = 'result'")
+        assert (digest,) not in held
+        assert held
+    assert fetch(database, "select count(*) from raw.records") == [(len(lines) + 1,)]
 
 
 def test_checkpoints_of_a_later_key_are_opened(workspace: Path, database: Path) -> None:

@@ -88,7 +88,8 @@ def test_a_sound_ledger_gives_no_answer(derived: Path, number: int) -> None:
 
 def test_questions_are_numbered_described_and_one_statement() -> None:
     """A question can be cited by number and copied into any DuckDB shell."""
-    assert [question.number for question in QUESTIONS] == list(range(1, len(QUESTIONS) + 1))
+    numbers = [question.number for question in QUESTIONS]
+    assert numbers == sorted(set(numbers))
     for question in QUESTIONS:
         assert question.title.endswith("?")
         assert question.note
@@ -331,7 +332,7 @@ def test_answers_do_not_depend_on_the_order_of_a_table(derived: Path) -> None:
 
 def test_an_unknown_question_or_parameter_is_refused(derived: Path) -> None:
     """The error says which there are."""
-    with pytest.raises(UnknownQuestionError, match="count from 1 to"):
+    with pytest.raises(UnknownQuestionError, match="the last is"):
         find_question(99)
     with pytest.raises(UnknownQuestionError, match="there are: kind, run_id"):
         ask(derived, 3, {"sleeve": "stocks"})

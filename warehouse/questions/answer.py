@@ -95,7 +95,7 @@ def find_question(number: int) -> Question:
         if question.number == number:
             return question
     raise UnknownQuestionError(
-        f"there is no question {number}; they count from 1 to {len(QUESTIONS)}",
+        f"there is no question {number}; the last is {QUESTIONS[-1].number}",
         where="assay ask",
         why="questions have fixed numbers, so that an answer can be cited",
         fix="run `assay ask` for the list",

@@ -13,6 +13,7 @@ with linked as (
                 redactions.type = 'redaction'
                 and redactions.seq > records.seq
                 and redactions.data ->> 'seq' = cast(records.seq as varchar)
+                and redactions.data ->> 'stub' = case when records.redacted then sha256(records.line) end
         ) as is_erased,
         -- The line with its hash member cut off is the body; the hash covers 0x00 and the body.
         sha256(

@@ -68,6 +68,8 @@ class Question:
 
 
 _RUN = Parameter("run_id", "text", "all runs")
+_LAST_RUN = Parameter("run_id", "text", "the newest run that has any")
+_SLEEVE = Parameter("sleeve", "text", "all sleeves")
 _RUNS = (
     Parameter("run_a", "text", "the second newest backtest or rebalance"),
     Parameter("run_b", "text", "the newest backtest or rebalance"),
@@ -187,6 +189,238 @@ QUESTIONS: tuple[Question, ...] = (
         "An attempt that is not recorded cannot show; the intent before it and the result after "
         "it are.",
         (_RUN,),
+    ),
+    Question(
+        13,
+        "Which intents have no outcome: crashed, killed, still running?",
+        ("health.fct_intents", "meta.dim_runs"),
+        "Every intent has an outcome that the process of its own run wrote.",
+        "An intent is written before the work begins, so what died before its intent does not "
+        "show; whether the process of an open run still lives, `assay status` says.",
+        (_RUN,),
+    ),
+    Question(
+        14,
+        "Which decisions have been replayed, with what verdict; which never?",
+        ("health.fct_intents", "meta.fct_replays"),
+        "No decision was taken, or none has that verdict.",
+        "The newest verdict of each decision; differences first, those never replayed last. A "
+        "replay counts when it was recorded: one made elsewhere leaves no trace here.",
+        (_RUN, Parameter("verdict", "text", "all (`never`, `exact`, `diverged`, ...)")),
+    ),
+    Question(
+        15,
+        "Who overrode what, with what approval (four eyes)?",
+        ("meta.fct_approvals", "meta.fct_gate_verdicts"),
+        "Nobody held a gate of live runs open, and no run says that somebody did.",
+        "`four eyes`: the person who signed the override bears another name than the user who "
+        "started the run. Both names are claims; the signature is checked by `assay verify`.",
+    ),
+    Question(
+        16,
+        "Which live runs used a manifest nobody else approved beforehand?",
+        ("meta.fct_gate_verdicts", "meta.dim_runs"),
+        "Before every live run that decided anything, an enrolled person other than the user who "
+        "started it had approved its manifest, and nobody had withdrawn that.",
+        "Asked of the approvals again, not of the verdict that the run recorded. `overridden` "
+        "means that a second person held the gate open; question 15 says who and why.",
+        (Parameter("gate", "text", "`manifest` (or `lock`, `code`, `tree`, `halt`)"),),
+    ),
+    Question(
+        17,
+        "Which live decisions used data that failed a health check at the time?",
+        (
+            "metrics.fct_weights",
+            "health.fct_asset_health",
+            "health.fct_status_spells",
+            "meta.dim_runs",
+        ),
+        "No run of that kind holds a symbol whose check at the decision date had failed.",
+        "Live means a run of kind `rebalance`; `closed` is a holiday and no failure. A gate that "
+        "closed stops the run, so that no weights follow it.",
+        (Parameter("kind", "text", "`rebalance`"), _RUN),
+    ),
+    Question(
+        18,
+        "Why was this symbol in the portfolio on this date, or why not?",
+        (
+            "health.fct_intents",
+            "health.fct_asset_health",
+            "meta.fct_selections",
+            "meta.fct_vetoes",
+            "metrics.fct_cap_usage",
+            "metrics.fct_dropped_symbols",
+            "metrics.fct_weights",
+        ),
+        "No decision was taken for that day, and none was in force on it.",
+        "The first stage that kept the symbol out is the reason given; later stages did not see "
+        "it. A symbol that was never ingested is not known to any stage.",
+        (
+            Parameter("symbol", "text", "all symbols"),
+            Parameter("as_of", "date", "the newest decision date"),
+            _RUN,
+            _SLEEVE,
+        ),
+    ),
+    Question(
+        19,
+        "Which orders have no decision behind them, or one that never completed?",
+        (
+            "metrics.fct_turnover",
+            "meta.fct_trades",
+            "meta.bdg_decision_upstreams",
+            "health.fct_intents",
+            "metrics.fct_weights",
+        ),
+        "Every recorded order aims at the weight that a completed decision gave its symbol.",
+        "Orders are those that `rebalance` computed and recorded. This system sends none: what a "
+        "broker was told, and what was filled, is not recorded and cannot be compared.",
+        (_RUN,),
+    ),
+    Question(
+        20,
+        "What did each decision lose between its weights and its execution, in basis points?",
+        ("metrics.fct_window_metrics",),
+        "No window was simulated in that run.",
+        "Fills are not recorded, so this is the modelled shortfall: slippage and commission of the "
+        "simulation, as a share of NAV. Arrival and fill prices of real orders would stand here.",
+        (_LAST_RUN, _SLEEVE),
+    ),
+    Question(
+        21,
+        "How much does one engine and risk profile turn over, decision by decision?",
+        ("metrics.fct_turnover", "meta.fct_trades"),
+        "Nothing was rebalanced in that run.",
+        "One-way: half the sum of absolute changes, entries, exits and cash included; "
+        "`turnover_recomputed` is the same from holdings and targets.",
+        (
+            _LAST_RUN,
+            _SLEEVE,
+            Parameter("engine", "text", "all engines"),
+            Parameter("risk_profile", "text", "all risk profiles"),
+        ),
+    ),
+    Question(
+        22,
+        "What did each engine, risk profile and simulator earn over all windows, linked?",
+        (
+            "metrics.fct_run_metrics",
+            "metrics.fct_metric_checks",
+            "health.fct_intents",
+            "meta.dim_parameters",
+        ),
+        "No series was measured.",
+        "Hypothetical (back-tested) unless a rebalance run is named. Windows are linked "
+        "geometrically, and a series shorter than a year is never annualised; `finding` says where "
+        "a record claims otherwise.",
+        (_RUN, _SLEEVE),
+    ),
+    Question(
+        23,
+        "How far do simulators disagree about the same weights?",
+        ("metrics.fct_window_metrics", "health.fct_intents", "meta.dim_parameters"),
+        "No weights were simulated by two simulators: run the same manifest with another one.",
+        "Windows are matched by cell, dates and the digest of the weights. The books may have "
+        "entered the window with other holdings, which changes cost but not gross return.",
+        (Parameter("parity_bps", "count", "10 basis points of net return a window"),),
+    ),
+    Question(
+        24,
+        "How many trials were tried before this winner was picked?",
+        ("meta.fct_trials", "metrics.fct_scores"),
+        "Nothing was walked forward and measured.",
+        "The winner is the cell of a run with the highest Sharpe ratio after costs. "
+        "`trials_of_profile` and the deflated Sharpe ratio stand in the scoreboard of a tournament, "
+        "which counts every trial of the profile, failed and aborted ones too; for other runs "
+        "they are NULL. Tries that were not recorded cannot be counted.",
+        (_RUN,),
+    ),
+    Question(
+        25,
+        "Which engines and risk profiles converged to the same weights?",
+        ("metrics.fct_weights", "metrics.fct_cap_usage"),
+        "No two cells of a sleeve came that close in any window of that run.",
+        "Distance is half the sum of absolute differences. `binding_caps_a` is the mean number of "
+        "caps that bind the first cell: many of them, and the caps decide, not the model.",
+        (
+            _LAST_RUN,
+            _SLEEVE,
+            Parameter("distance_bps", "count", "10 basis points of NAV"),
+        ),
+    ),
+    Question(
+        26,
+        "Where does this number in the report come from, down to the field of a record?",
+        ("meta.column_lineage",),
+        "There is no such column; name it as `<schema>.<table>.<column>`.",
+        "Columns that decide the value; rows are chosen by joins and filters, which "
+        "`assay lineage` does not follow. Prices stand in blobs: question 10 leads from a decision "
+        "to the rows it saw.",
+        (Parameter("column", "text", "`metrics.fct_run_metrics.net_sharpe`"),),
+    ),
+    Question(
+        27,
+        "Can the warehouse be rebuilt to the same bytes?",
+        ("meta.fct_builds", "meta.dim_runs"),
+        "No two recorded builds of one head have another content in any table.",
+        "A head that was built once proves nothing yet: `assay build --rebuild`, then ask again. "
+        "Builds by different commits may differ by design; both commits are shown.",
+    ),
+    Question(
+        28,
+        "Who recorded what, in which hour?",
+        ("raw.records",),
+        "No record is of that actor, run and time.",
+        "One row for each hour, actor, run and kind of record; `assay show SEQ` prints one. "
+        "`actor` is what the process claimed; a signature stands on approvals and checkpoints.",
+        (
+            Parameter("actor", "text", "everybody"),
+            _RUN,
+            Parameter("first_day", "date", "the beginning"),
+            Parameter("last_day", "date", "the end"),
+        ),
+    ),
+    Question(
+        29,
+        "Which sleeves fed this meta-portfolio, with which fallback, and are they verified?",
+        (
+            "meta.bdg_sleeves",
+            "meta.bdg_decision_upstreams",
+            "meta.fct_replays",
+            "health.fct_solver_outcomes",
+            "health.fct_intents",
+        ),
+        "No meta-portfolio was composed.",
+        "`is_series_unchanged` compares the digest of the NAV series used with what the sleeve "
+        "recorded; `replays_exact` counts decisions of the sleeve that were run again.",
+        (_RUN,),
+    ),
+    Question(
+        30,
+        "Which runs used another lock file than the approved one?",
+        ("meta.dim_runs", "meta.fct_approvals", "health.fct_environment_changes"),
+        "Every run used the lock file it is measured by.",
+        "Measured by the lock you name; else by those approved before the run; and where none was "
+        "ever approved, by the lock of the first run. `standard` says which.",
+        (Parameter("approved_lock", "text", "locks approved in the ledger, else the first"),),
+    ),
+    Question(
+        31,
+        "How often did each engine fall back, fail or stop short, by regime?",
+        ("health.fct_fallback_rates",),
+        "Nothing was optimised.",
+        "Rates are shares of the optimisations of an engine in a regime. A rate over few decisions "
+        "says little: look at `decision_count`.",
+        (_RUN,),
+    ),
+    Question(
+        32,
+        "Were there pauses between the records of a run: was recording down?",
+        ("health.fct_recording_gaps", "meta.dim_runs"),
+        "No two consecutive records of a run lie that far apart.",
+        "The ten longest pauses of each run, by the clock of the writer. A long pause may be long "
+        "work: the record after it says which. Between runs nothing is expected.",
+        (Parameter("minutes", "count", "1"), _RUN),
     ),
 )
 """All questions, by number."""

@@ -23,10 +23,15 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 import duckdb
 
 from ledger import canonical_digest
+from warehouse.questions import find_question
 from warehouse.reports.errors import CitedRecordDiffersError, UnexpectedAnswerError
+from warehouse.reports.period import narrow
+from warehouse.reports.traced import Origin, Real, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from warehouse.reports.period import Period
 
 Value: TypeAlias = "str | int | float | bool | dt.date | dt.datetime | None"
 """What a column holds."""
@@ -61,6 +66,7 @@ class Row:
     query: str
     columns: dict[str, int]
     values: tuple[Value, ...]
+    number: int = 0
 
     def text(self, name: str) -> str:
         """Return a text."""
@@ -70,7 +76,9 @@ class Row:
     def count(self, name: str) -> int:
         """Return an integer."""
         value = self._get(name)
-        return value if type(value) is int else self._refuse(name, "an integer", value)
+        if type(value) is not int:
+            self._refuse(name, "an integer", value)
+        return Whole(value, self._origin(name))
 
     def real(self, name: str) -> float:
         """Return a finite number."""
@@ -88,7 +96,7 @@ class Row:
             or not math.isfinite(value)
         ):
             return self._refuse(name, "a finite number", value)
-        return float(value)
+        return Real(value, self._origin(name))
 
     def maybe_count(self, name: str) -> int | None:
         """Return an integer, or `None` where it does not apply."""
@@ -130,6 +138,9 @@ class Row:
         """Return a truth value, or `None` where it does not apply."""
         return None if self._get(name) is None else self.flag(name)
 
+    def _origin(self, name: str) -> Origin:
+        return Origin(self.query, self.number, self.columns[name])
+
     def _get(self, name: str) -> Value:
         if name not in self.columns:
             self._refuse(name, "a column", None)
@@ -167,7 +178,7 @@ class Answer:
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows."""
         places = {name: i for i, name in enumerate(self.columns)}
-        return (Row(self.name, places, values) for values in self.values)
+        return (Row(self.name, places, row, i) for i, row in enumerate(self.values))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -184,8 +195,12 @@ class Answer:
 
         Dates and times (UTC) are text as `assay sql --json` spells them.
         """
+        return canonical_digest(self.to_payload())
+
+    def to_payload(self) -> dict[str, object]:
+        """Return columns and rows as `sha256` covers them."""
         rows = [[_plain(value) for value in row] for row in self.values]
-        return canonical_digest({"columns": list(self.columns), "rows": rows})
+        return {"columns": list(self.columns), "rows": rows}
 
 
 class Evidence:
@@ -195,9 +210,14 @@ class Evidence:
     ----------
     connection : duckdb.DuckDBPyConnection
         A read-only connection to a published snapshot.
+    period : Period, optional
+        Days that decisions and returns are limited to; all of them if absent.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, period: Period | None = None
+    ) -> None:
+        self.period = period
         self._connection = connection
         self._answers: dict[str, Answer] = {}
         self._cited: set[RecordRef] = set()
@@ -216,9 +236,27 @@ class Evidence:
             If the statement does not fit the snapshot.
         """
         if name not in self._answers:
-            sql = bind(read_query(name), **params)
-            self._answers[name] = Answer(name, sql, *self._run(name, sql))
+            self._keep(name, bind(read_query(name), **params))
         return self._answers[name]
+
+    def ask_question(self, number: int) -> Answer:
+        """Answer an auditor's question with the defaults of its parameters.
+
+        Raises
+        ------
+        UnexpectedAnswerError
+            If the statement does not fit the snapshot.
+        """
+        name = f"q{number:02d}"
+        if name not in self._answers:
+            question = find_question(number)
+            unset = {parameter.name: None for parameter in question.parameters}
+            self._keep(name, bind(question.sql.rstrip(), **unset))
+        return self._answers[name]
+
+    def _keep(self, name: str, sql: str) -> None:
+        sql = sql if self.period is None else narrow(sql, self.period)
+        self._answers[name] = Answer(name, sql, *self._run(name, sql))
 
     def cite(self, row: Row, seq: str = "record_seq", hash_: str = "record_hash") -> RecordRef:
         """Return the record behind a row, to be shown beside its numbers."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from warehouse.reports.traced import shown
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -16,6 +18,7 @@ ABSENT = "\u2013"
 NARROW = "\u202f"
 MINUS = "\u2212"
 TIMES = "\u00d7"
+PERCENT = 100
 BPS = 10_000
 
 
@@ -25,34 +28,41 @@ def count(value: int | None) -> str:
     >>> count(28104) == '28\u202f104'
     True
     """
-    return ABSENT if value is None else _signed(f"{value:,}")
+    return ABSENT if value is None else shown(_signed(f"{value:,}"), value)
 
 
 def decimal(value: float | None, places: int = 2) -> str:
     """Return a number with a fixed number of decimals."""
-    return ABSENT if value is None else _signed(f"{value:,.{places}f}")
+    return ABSENT if value is None else shown(_signed(f"{value:,.{places}f}"), value)
 
 
 def percent(value: float | None, places: int = 1) -> str:
     """Return a fraction as a percentage."""
-    return ABSENT if value is None else _signed(f"{100 * value:,.{places}f}") + f"{NARROW}%"
+    if value is None:
+        return ABSENT
+    return shown(_signed(f"{100 * value:,.{places}f}") + f"{NARROW}%", value, PERCENT)
+
+
+def bare_percent(value: float, places: int = 1) -> str:
+    """Return a fraction in percent without the sign, for a narrow column."""
+    return shown(_signed(f"{100 * value:,.{places}f}"), value, PERCENT)
 
 
 def basis_points(value: float | None, places: int = 1) -> str:
     """Return a fraction in basis points, without the unit."""
-    return ABSENT if value is None else decimal(BPS * value, places)
+    return ABSENT if value is None else shown(decimal(BPS * value, places), value, BPS)
 
 
 def multiple(value: float) -> str:
     """Return a growth factor."""
-    return f"{value:,.2f}{TIMES}".replace(",", NARROW)
+    return shown(f"{value:,.2f}{TIMES}".replace(",", NARROW), value)
 
 
 def small(value: float | None) -> str:
     """Return a number whose size matters more than its digits, such as a residual."""
     if value is None:
         return ABSENT
-    return "0" if value == 0 else _signed(f"{value:.1e}")
+    return shown("0" if value == 0 else _signed(f"{value:.1e}"), value)
 
 
 def day(value: dt.date | None) -> str:

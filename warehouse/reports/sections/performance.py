@@ -12,6 +12,7 @@ from warehouse.reports.sections.regimes import telling_regimes
 from warehouse.reports.subject import Book
 from warehouse.reports.wording import (
     ABSENT,
+    bare_percent,
     count,
     day,
     decimal,
@@ -247,11 +248,6 @@ def _months(evidence: Evidence, subject: Subject) -> Table:
     )
     caption = "Net return by month, in percent; the record is that of the last window of the year"
     return Table("months-table", caption, columns, lines, "main_months")
-
-
-def bare_percent(value: float) -> str:
-    """Return a fraction in percent without the sign, for a narrow column."""
-    return decimal(100 * value, 1)
 
 
 def _year_return(months: Mapping[int, Row]) -> float:

@@ -70,7 +70,7 @@ records_repeated as (
         record_hash,
         run_id
     from {{ ref('stg_ledger__closings') }}
-    where not is_first
+    where not is_first and not is_lifted
 
 ),
 

@@ -17,6 +17,29 @@ parsed as (
 
 ),
 
+-- A run that was resumed goes on after its closing record.
+resumed as (
+
+    select
+        run_id,
+        max(record_seq) as record_seq
+    from {{ ref('stg_ledger__records') }}
+    where record_type = 'note' and step = 'resume'
+    group by run_id
+
+),
+
+judged as (
+
+    select
+        parsed.*,
+        coalesce(parsed.record_seq < resumed.record_seq, false) as is_lifted
+    from parsed
+    left join resumed
+        on parsed.run_id = resumed.run_id
+
+),
+
 final as (
 
     select
@@ -36,11 +59,13 @@ final as (
         closing.last_seq,
 
         ---------- booleans
-        row_number() over (partition by run_id order by record_seq) = 1 as is_first,
+        is_lifted,
+        not is_lifted
+        and row_number() over (partition by run_id, is_lifted order by record_seq) = 1 as is_first,
 
         ---------- timestamps
         recorded_at as closed_at
-    from parsed
+    from judged
 
 )
 

@@ -11,7 +11,11 @@ parsed as (
         {{ json_text('inputs', 'diff') }} as diff_sha256,
         {% call json_struct('data') %}{
             "kind": "VARCHAR", "profile": "VARCHAR", "sleeves": "JSON", "manifest_sha256": "VARCHAR",
-            "seed": "BIGINT", "environment": "JSON"
+            "seed": "BIGINT", "environment": "JSON",
+            "gates": [{
+                "gate": "VARCHAR", "status": "VARCHAR", "seq": "BIGINT", "by": "VARCHAR",
+                "until": "VARCHAR"
+            }]
         }{% endcall %} as opening
     from {{ ref('stg_ledger__records') }}
     where record_type = 'run' and status = 'open'
@@ -57,6 +61,7 @@ final as (
 
         ---------- documents
         opening.environment,
+        opening.gates,
 
         ---------- numerics
         opening.seed,

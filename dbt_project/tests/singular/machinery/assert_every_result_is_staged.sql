@@ -25,6 +25,6 @@ where
         (results.record_seq is null and erased.document_sha256 is null)
         or outcomes.step not in (
             'ingest', 'assess', 'detect', 'select', 'optimize', 'rebalance', 'simulate',
-            'measure', 'compose', 'flatten', 'replay', 'build'
+            'measure', 'compose', 'flatten', 'trial', 'score', 'replay', 'certify', 'build'
         )
     )
