@@ -177,7 +177,6 @@ def open_snapshot(place: Path, *, memory: str = MEMORY) -> Iterator[duckdb.DuckD
             "threads": 1,
             "max_temp_directory_size": "0KB",
             "python_enable_replacements": False,
-            "enable_progress_bar": False,
             "enable_external_access": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

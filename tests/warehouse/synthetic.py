@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ledger import (
@@ -48,7 +49,7 @@ from tests.warehouse.payloads import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from ledger import Record
@@ -488,6 +489,7 @@ def write_workspace(
     *,
     change: Callable[[list[Draft]], Iterable[Draft]] | None = None,
     checkpoint_at: Iterable[int] | None = None,
+    pauses: Mapping[int, timedelta] | None = None,
 ) -> Path:
     """Write `story` as the workspace `root/.assay` and return its path.
 
@@ -497,11 +499,13 @@ def write_workspace(
         Gets the drafts and returns those that are sealed: where a defect is put in.
     checkpoint_at : iterable of int, optional
         Sizes at which a checkpoint is signed; after every closing record if absent.
+    pauses : mapping of int to timedelta, optional
+        Seq -> how much longer than usual nothing was recorded before it.
     """
     told = story or tell()
     workspace = root / ".assay"
     drafts = list(told.drafts if change is None else change(told.drafts))
-    lines, hashes = seal_all(drafts)
+    lines, hashes = seal_all(drafts, pauses or {})
     ledger = workspace / "ledger"
     (ledger / "checkpoints").mkdir(parents=True)
     (ledger / "audit.jsonl").write_bytes(b"".join(lines))
@@ -517,11 +521,15 @@ def write_workspace(
     return workspace
 
 
-def seal_all(drafts: Iterable[Draft]) -> tuple[list[bytes], list[bytes]]:
-    """Return the lines of `drafts` and their hashes as bytes."""
+def seal_all(
+    drafts: Iterable[Draft], pauses: Mapping[int, timedelta] = MappingProxyType({})
+) -> tuple[list[bytes], list[bytes]]:
+    """Return the lines of `drafts` and their hashes as bytes; a quarter of a second each."""
     lines, hashes, head = [], [], Digest("0" * 64)
+    at = START - timedelta(milliseconds=250)
     for seq, draft in enumerate(drafts):
-        ts = (START + timedelta(milliseconds=250 * seq)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        at += timedelta(milliseconds=250) + pauses.get(seq, timedelta())
+        ts = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         line, head = seal(draft, seq=seq, ts=ts, prev_hash=head)
         lines.append(line)
         hashes.append(bytes.fromhex(head))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -12,7 +12,7 @@ import pytest
 from ledger import Draft
 from tests.warehouse.derivation import derive
 from tests.warehouse.payloads import digest_of
-from tests.warehouse.synthetic import changed, relinked, write_workspace
+from tests.warehouse.synthetic import changed, relinked, tell, write_workspace
 from tests.warehouse.test_questions import (
     CRASHED,
     RUN,
@@ -439,21 +439,13 @@ def test_q31_rates_are_shares_by_engine_and_regime(derived: Path) -> None:
 
 
 def test_q32_finds_the_pause(tmp_path: Path) -> None:
-    """Records of the story are a quarter of a second apart; a pause of an hour is named."""
-    workspace = write_workspace(tmp_path)
-    database = derive(workspace)
-    (longest,) = [
-        row
-        for row in answers(database, 32, {"minutes": "0", "run_id": RUN})
-        if row["gap_rank"] == 1
-    ]
-    assert longest["minutes"] == pytest.approx(0.25 / 60)
-    with duckdb.connect(str(database)) as connection:
-        connection.execute(
-            "update health.fct_recording_gaps set seconds = 3600 where gap_rank = 3 and run_id = ?",
-            [RUN],
-        )
+    """An hour in which a run recorded nothing is named; a pause between runs is not."""
+    opened = next(i for i, d in enumerate(tell().drafts) if d.run_id.endswith("-replay"))
+    hour = timedelta(hours=1)
+    database = derive(write_workspace(tmp_path, pauses={40: hour, opened: 5 * hour}))
     (row,) = answers(database, 32)
-    assert (row["run_id"], row["minutes"]) == (RUN, 60)
-    assert row["record_seq"] == row["previous_seq"] + 1
-    assert isinstance(row["recorded_at"].date(), date)
+    assert (row["run_id"], row["record_seq"], row["previous_seq"]) == (RUN, 40, 39)
+    assert row["minutes"] == pytest.approx(60 + 0.25 / 60)
+    assert answers(database, 32, {"minutes": "61"}) == []
+    every = answers(database, 32, {"minutes": "0", "run_id": RUN})
+    assert [row["gap_rank"] for row in every] == list(range(1, 11))

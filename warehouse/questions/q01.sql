@@ -1,4 +1,19 @@
-with linked as (
+-- Hashes first and once, so that the order of the chain is found among short rows.
+with hashed as materialized (
+    select
+        seq,
+        hash,
+        prev_hash,
+        redacted,
+        case when redacted then sha256(line) end as stub,
+        -- The line with its hash member cut off is the body; the hash covers 0x00 and the body.
+        sha256(
+            '\x00'::blob || encode(regexp_replace(line, ',"hash":"[0-9a-f]{64}"\}$', '}'))
+        ) as hash_expected
+    from raw.records
+),
+
+linked as (
     select
         seq,
         hash,
@@ -11,15 +26,12 @@ with linked as (
             from raw.records as redactions
             where
                 redactions.type = 'redaction'
-                and redactions.seq > records.seq
-                and redactions.data ->> 'seq' = cast(records.seq as varchar)
-                and redactions.data ->> 'stub' = case when records.redacted then sha256(records.line) end
+                and redactions.seq > hashed.seq
+                and redactions.data ->> 'seq' = cast(hashed.seq as varchar)
+                and redactions.data ->> 'stub' = hashed.stub
         ) as is_erased,
-        -- The line with its hash member cut off is the body; the hash covers 0x00 and the body.
-        sha256(
-            '\x00'::blob || encode(regexp_replace(line, ',"hash":"[0-9a-f]{64}"\}$', '}'))
-        ) as hash_expected
-    from raw.records as records
+        hash_expected
+    from hashed
 )
 
 select

@@ -330,9 +330,9 @@ QUESTIONS: tuple[Question, ...] = (
         ("meta.fct_trials", "metrics.fct_scores"),
         "Nothing was walked forward and measured.",
         "The winner is the cell of a run with the highest Sharpe ratio after costs. "
-        "`trials_of_profile` and the deflated Sharpe ratio stand in the scoreboard of a tournament, "
-        "which counts every trial of the profile, failed and aborted ones too; for other runs "
-        "they are NULL. Tries that were not recorded cannot be counted.",
+        "`trials_of_profile` and the deflated Sharpe ratio stand in the scoreboard of a "
+        "tournament, which counts every trial of the profile, failed and aborted ones too; for "
+        "other runs they are NULL. Tries that were not recorded cannot be counted.",
         (_RUN,),
     ),
     Question(

@@ -12,6 +12,23 @@ redactions as (
 
 ),
 
+-- Hashes before the window, so that the chain is ordered among short rows and not among lines.
+hashed as (
+
+    select
+        record_seq,
+        record_hash,
+        previous_hash,
+        run_id,
+        record_type,
+        recorded_at,
+        written_ts,
+        is_redacted,
+        record_hash = {{ record_hash_of('line') }} as is_line_hashed
+    from {{ ref('stg_ledger__records') }}
+
+),
+
 final as (
 
     select
@@ -26,10 +43,10 @@ final as (
         case
             when records.is_redacted
                 then coalesce(redactions.redaction_seq > records.record_seq, false)
-            else records.record_hash = {{ record_hash_of('records.line') }}
+            else records.is_line_hashed
         end as is_hash_right,
         records.written_ts >= lag(records.written_ts, 1, '') over chain as is_time_forward
-    from {{ ref('stg_ledger__records') }} as records
+    from hashed as records
     left join redactions
         on records.record_seq = redactions.erased_seq
     window chain as (order by records.record_seq)
