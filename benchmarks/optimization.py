@@ -4,17 +4,21 @@ One problem, one process, one thread of BLAS: milliseconds per window of each en
 profile, against the fastest other library that solves the same problem, and against the solver
 alone on the ready matrices, which no code around it can beat. `--parity` prints the differences
 of weights and objectives instead, on the bundled prices; `--windows` the milliseconds of our
-engine, covariance included, over all windows of the bundled prices. Without numbers: 20, 100 and
-400 assets.
+engine, covariance included, over all windows of the bundled prices; `--overhead` what the adapters
+add to the time that their libraries take; `--curve` the time of our engine against the number of
+assets. Without numbers: 20, 100 and 400 assets.
 """
 
 from __future__ import annotations
 
+import inspect
 import statistics
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
+from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import patch
@@ -34,7 +38,7 @@ from pipeline.statistics import correlation, correlation_distance, covariance
 from pipeline.values import Panel, Returns, frozen_array
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pipeline.optimization.problem import Problem
     from pipeline.optimization.solution import Solution
@@ -249,9 +253,107 @@ def every_window() -> None:
         )
 
 
+class Share:
+    """Seconds inside the library of an adapter: the methods of its classes, and what is `heard`."""
+
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+        self._module = import_module(f"pipeline.optimization.engines.{engine}")
+        self._seconds = 0.0
+        self._inside = False
+
+    def of(self, one: Problem) -> float:
+        """Return the share of the adapter in one solve."""
+        self._seconds = 0.0
+        with ExitStack() as stack:
+            for place, name, call in list(self._borrowed()):
+                stack.enter_context(patch.object(place, name, self._watched(call)))
+            whole = seconds(partial(open_engine(self._engine).solve, one))
+        return 1.0 - self._seconds / whole
+
+    def _borrowed(self) -> Iterator[tuple[object, str, Callable[..., object]]]:
+        """Yield what the adapter may call of its library."""
+        yield self._module, "heard", vars(self._module)["heard"]
+        if self._engine not in LIBRARIES:
+            return
+        library = import_module(LIBRARIES[self._engine])
+        named = [kind for _, kind in inspect.getmembers(library, inspect.isclass)]
+        for kind in dict.fromkeys(base for each in named for base in each.__mro__[:-1]):
+            for name, call in vars(kind).items():
+                if inspect.isfunction(call):
+                    yield kind, name, call
+
+    def _watched(self, call: Callable[..., object]) -> Callable[..., object]:
+        def timed(*arguments: object, **options: object) -> object:
+            if self._inside:
+                return call(*arguments, **options)
+            self._inside, start = True, time.perf_counter()
+            try:
+                return call(*arguments, **options)
+            finally:
+                self._inside = False
+                self._seconds += time.perf_counter() - start
+
+        return wraps(call)(timed)
+
+
+LIBRARIES = {
+    "riskfolio": "riskfolio",
+    "pyportfolioopt": "pypfopt",
+    "cvxportfolio": "cvxportfolio",
+}
+"""Engine -> the module whose classes its adapter builds and calls; skfolio is one call of `fit`."""
+
+
+def overhead() -> None:
+    """Print which share of a solve is the adapter's: what is outside of its library."""
+    windows = real_windows(12)
+    print("| risk profile | " + " | ".join(ENGINES[1:]) + " |")
+    print("|---|" + "---|" * len(ENGINES[1:]))
+    for profile in (*CONVEX, *TREES):
+        problems = [problem(window, profile, 1.0) for window in windows]
+        cells = [
+            f"{statistics.median(map(Share(e).of, problems)):.1%}" if (e, profile) in ABLE else ""
+            for e in ENGINES[1:]
+        ]
+        print(f"| {profile} | {' | '.join(cells)} |", flush=True)
+
+
+def curve() -> None:
+    """Print the time of our engine against the number of assets, beside the solver alone."""
+    print("| assets | covariance | min_variance | solver alone | risk_parity | hrp |")
+    print("|---|---|---|---|---|---|")
+    solve = open_engine("custom").solve
+    for size in (5, 10, 20, 50, 100, 200, 400):
+        windows = drawn_windows(size, 3)
+        posed = {p: [problem(w, p, 1.0) for w in windows] for p in ("min_variance", *_OTHERS)}
+        moved = statistics.median(
+            seconds(partial(moments, p.returns)) for p in posed["min_variance"]
+        )
+        times_of = {
+            profile: statistics.median(seconds(partial(solve, p)) for p in problems) * 1e3
+            for profile, problems in posed.items()
+        }
+        least = alone("min_variance", posed["min_variance"])
+        print(
+            f"| {size} | {moved * 1e3:.2f} | {times_of['min_variance']:.2f} | {least:.2f} "
+            f"| {times_of['risk_parity']:.2f} | {times_of['hrp']:.2f} |",
+            flush=True,
+        )
+
+
+_OTHERS = ("risk_parity", "hrp")
+
+
 def main() -> None:
     """Print what the arguments ask for."""
     with threadpool_limits(1):
+        if "--overhead" in sys.argv[1:]:
+            overhead()
+            return
+        if "--curve" in sys.argv[1:]:
+            curve()
+            return
         if "--windows" in sys.argv[1:]:
             every_window()
             return
