@@ -51,7 +51,7 @@ from ledger import segments
 from ledger.errors import IntegrityError
 from ledger.keys import MalformedKeyError, VerifyKey
 from ledger.note import MalformedNoteError, open_note
-from ledger.record import hash_of_line, parse_stub, read_record
+from ledger.record import hash_of_line, read_record
 from ledger.rotation import KeyRing
 from ledger.segments import LineReader
 from ledger.statement import MalformedStatementError, is_time, parse_statement, refuse
@@ -143,7 +143,7 @@ class Approvals:
         self._log_keys_at = log_keys_at
         self._persons: dict[str, Person] = {}
         self._known: set[bytes] = set()
-        self._used: set[tuple[str, str]] = set()
+        self._used: set[tuple[str, ...]] = set()
         self._approvals: dict[str, dict[str, Approval]] = {}
         self._withdrawn: dict[str, str] = {}
         self._overrides: list[Override] = []
@@ -182,7 +182,7 @@ class Approvals:
         names = [key.name.casefold() for key in signers if key not in log_keys]
         fault = self._find_fault(statement, names, record, is_log=len(names) < len(signers))
         if not fault:
-            self._used.add((statement.text, "".join(names)))
+            self._used.add((statement.text, *names))
             self._take(statement, "".join(names), record)
         return fault
 
@@ -190,7 +190,7 @@ class Approvals:
         """Return the statement of a record and the known keys that signed it."""
         note = record.data.get("note")
         if note is None:
-            statement = parse_statement(str(record.data.get("statement", "")), self._origin)
+            statement = parse_statement(str(record.data.get("statement")), self._origin)
             if statement.action != "halt":
                 refuse(statement.text, "a signature", "none")
             return statement, ()
@@ -207,7 +207,7 @@ class Approvals:
             return ""
         if fault := _find_fault_of_time(statement, record.ts):
             return fault
-        if (statement.text, "".join(names)) in self._used:
+        if (statement.text, *names) in self._used:
             return "the note was used before"
         if statement.action in ("enrol", "dismiss"):
             return self._find_fault_of_person(statement, names, record, is_log=is_log)
@@ -267,7 +267,7 @@ class Approvals:
                 self._overrides.append(found)
             case "halt":
                 self._halt(record, by or record.actor, statement.reason)
-            case "resume":
+            case _:  # "resume": no other action is parsed
                 last = next(h.seq for h in self.halts if h.hash == statement.subject)
                 self.halts = tuple(each for each in self.halts if each.seq > last)
 
@@ -321,7 +321,8 @@ def _read_marked(root: Path) -> Iterator[Record]:
             record = read_record(line)
             if record.type in ("key", "approval", "redaction"):
                 yield record
-        elif parse_stub(line) is None:
+        else:
+            # No stub either: records of these types are never erased.
             raise VoidApprovalError(
                 what="a record does not state its own hash",
                 where=repr(line[:60]),

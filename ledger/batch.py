@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from ledger import canonical
 from ledger.errors import ConfigError, LedgerError, StorageError
 from ledger.index import run_of, tag_of
-from ledger.record import Draft, content, seal
+from ledger.record import Draft, check_draft, content, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,6 +128,7 @@ class Batch:
         return self._seal(draft, b"")
 
     def _place(self, draft: Draft) -> Receipt:
+        check_draft(draft)
         if draft.type == "genesis":
             raise _invalid(draft, "only Log.create writes a genesis record")
         if not draft.id:

@@ -3,7 +3,7 @@
 A bundle is a zip with the ledger cut at a checkpoint, every checkpoint up to it, the keys of the
 log, blobs if they are asked for, three verifiers that share no code, and a list of all files::
 
-    README.md  MANIFEST.sha256  verify.py  verify.sh  verify.sql
+    README.md  MANIFEST.sha256  verify.py  verify.sh  verify.sql  verify-weight.py
     keys/<key id>.vkey  keys/windows.txt
     ledger/audit*.jsonl  ledger/segments/  ledger/checkpoints/  ledger/checkpoint  ledger/anchors/
     blobs/sha256/ab/cdef...
@@ -30,8 +30,10 @@ import stat
 import tempfile
 import zipfile
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from ledger import checkpoints, durable, segments
@@ -45,7 +47,7 @@ from ledger.rotation import KeyRing
 from ledger.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from zipfile import ZipFile
 
     from ledger.checkpoint import Checkpoint
@@ -111,6 +113,7 @@ def write_bundle(
     blobs: Path | None = None,
     choice: Sequence[str] = (),
     force: bool = False,
+    extra: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Bundle:
     """Write the evidence of the ledger in `root` to the file `out`.
 
@@ -129,6 +132,8 @@ def write_bundle(
         Which blobs: `all`, `run:<run id>`, `decision:<id>`; none if empty.
     force : bool
         Replace a file.
+    extra : Mapping of str to bytes
+        More files by their names; a reader refuses all but `verify-weight.py`.
 
     Raises
     ------
@@ -151,7 +156,8 @@ def write_bundle(
     digests, erased = _choose(root, survey, cut.size, blobs, choice)
     facts = _facts(survey, cut, as_of, choice, len(digests), erased)
     stored = _blobs(BlobStore(blobs or root), digests)
-    made = _write(out, _members(root, survey, cut, facts, stored), force=force)
+    added = (_Member(name, [data]) for name, data in sorted(extra.items()))
+    made = _write(out, _members(root, survey, cut, facts, chain(added, stored)), force=force)
     until = survey.times[cut.size]
     return Bundle(out, cut, until, made, out.stat().st_size, len(digests), erased)
 
@@ -276,7 +282,7 @@ class _Member:
 
 
 def _members(
-    root: Path, survey: _Survey, cut: Checkpoint, facts: dict[str, str], blobs: Iterator[_Member]
+    root: Path, survey: _Survey, cut: Checkpoint, facts: dict[str, str], rest: Iterable[_Member]
 ) -> Iterator[_Member]:
     """Yield the files of a bundle, in their order."""
     readme = Template((VERIFIERS / "README.md").read_text(encoding="utf-8")).substitute(facts)
@@ -294,7 +300,7 @@ def _members(
         yield _Member(f"ledger/checkpoints/{size:012d}", [note])
     yield _Member("ledger/checkpoint", [cut.note])
     yield from _anchors(root, cut.size)
-    yield from blobs
+    yield from rest
 
 
 def _blobs(store: BlobStore, digests: list[Digest]) -> Iterator[_Member]:

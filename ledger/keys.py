@@ -276,7 +276,7 @@ def _split(text: str) -> tuple[str, str, int, bytes]:
     name, _, rest = text.partition("+")
     key_id, _, encoded = rest.partition("+")
     try:
-        decoded = base64.b64decode(encoded, validate=True)
+        decoded = base64.b64decode(encoded)
     except (binascii.Error, ValueError):
         _malformed("no base64 in its last part")
     if not is_name(name) or not decoded:

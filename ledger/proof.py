@@ -161,7 +161,7 @@ def open_proof(data: bytes, keys: Iterable[VerifyKey], *, origin: str = "") -> t
 
 def _decode(text: str) -> bytes:
     try:
-        decoded = base64.b64decode(text, validate=True)
+        decoded = base64.b64decode(text)
     except (binascii.Error, ValueError):
         _malformed("base64", repr(text[:40]))
     if base64.b64encode(decoded).decode() != text:

@@ -77,7 +77,7 @@ class KeyRing:
     def apply(self, record: Record) -> str:
         """Take over what a `key` record states; return what is wrong with it, or nothing."""
         try:
-            action, key, signers = self._read(str(record.data.get("note", "")), record.seq)
+            action, key, signers = self._read(str(record.data.get("note")), record.seq)
         except (MalformedNoteError, MalformedKeyError) as error:
             return error.what
         if action == "retire":
@@ -90,7 +90,7 @@ class KeyRing:
         return ""
 
     def _retire(self, key: VerifyKey, seq: int) -> str:
-        valid = self.valid_at(seq + 1)
+        valid = self.valid_at(seq)
         if key not in valid:
             return "the key is not valid"
         if len(valid) == 1:
@@ -154,9 +154,9 @@ def sign_change(action: str, key: VerifyKey, origin: str, *signers: SigningKey) 
 
 def parse_change(text: str, origin: str) -> tuple[str, VerifyKey]:
     """Return action and key of a change's text."""
-    lines = text.split("\n")
-    action, _, key_text = lines[2].partition(" ") if len(lines) == _LINES else ("", "", "")
-    if lines[:2] != [HEADER, origin] or action not in ("add", "retire"):
+    start = f"{HEADER}\n{origin}\n"
+    action, _, key_text = text.removeprefix(start).removesuffix("\n").partition(" ")
+    if text != f"{start}{action} {key_text}\n" or action not in ("add", "retire"):
         raise MalformedNoteError(
             what=f"malformed change of keys: expected add or retire for {origin}, found another",
             where=repr(text[:80]),
@@ -172,6 +172,3 @@ def parse_change(text: str, origin: str) -> tuple[str, VerifyKey]:
             fix="generate the key with the origin as its name",
         )
     return action, key
-
-
-_LINES: Final = 4

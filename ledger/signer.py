@@ -60,12 +60,12 @@ class Signer:
         """
         size = end.count
         self._check_names(keys)
-        known = [each for each in (self._newest(), *map(_recall, keys)) if each is not None]
+        newest = checkpoints.read_newest(self._root)
+        known = [each for each in (newest, *map(_recall, keys)) if each is not None]
         for old in sorted(known, key=lambda each: each.size):
             self._reach(old, size)
-        if known and known[0].size == size and known[0].note:
-            kept = self._newest()
-            if kept is None or kept.size < size:
+        if known and known[0].size == size:
+            if newest is None:
                 # The files were lost; the memory beside the key has the note.
                 checkpoints.publish(self._root, known[0])
             return known[0]
@@ -78,9 +78,6 @@ class Signer:
             _remember(key, signed)
         checkpoints.publish(self._root, signed)
         return signed
-
-    def _newest(self) -> Checkpoint | None:
-        return checkpoints.read_newest(self._root)
 
     def _reach(self, old: Checkpoint, size: int) -> None:
         """Bring the tree to `old`, which the ledger must extend."""

@@ -33,7 +33,7 @@ NOTE = re.compile(rb"((?:[^\x00-\x1f\x7f]+\n)+)\n((?:[^\x00-\x1f\x7f]+\n)+)")
 CHECKPOINT = re.compile(r"(.+)\n(0|[1-9][0-9]*)\n(.{44})\n")
 CHANGE = re.compile(r"assay-ledger/1 key\n(.+)\n(add|retire) (.+)\n")
 FILES = re.compile(
-    r"README\.md|verify\.(py|sh|sql)|keys/(windows\.txt|[0-9a-f]{8}\.vkey)"
+    r"README\.md|verify(\.sh|\.sql|(-weight)?\.py)|keys/(windows\.txt|[0-9a-f]{8}\.vkey)"
     r"|ledger/(audit(-[0-9]{12})?\.jsonl|checkpoint|(checkpoints|segments)/[0-9]{12})"
     r"|ledger/anchors/[0-9]{12}[-._A-Za-z0-9]*|blobs/sha256/[0-9a-f]{2}/[0-9a-f]{62}"
 )

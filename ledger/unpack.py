@@ -48,7 +48,7 @@ MOST_FOLD: Final = 200
 _SLACK = 16 << 20
 _CHUNK = 1 << 20
 _NAME = re.compile(
-    r"README\.md|verify\.(py|sh|sql)|MANIFEST\.sha256"
+    r"README\.md|verify\.(py|sh|sql)|verify-weight\.py|MANIFEST\.sha256"
     r"|keys/(windows\.txt|[0-9a-f]{8}\.vkey)"
     r"|ledger/(checkpoint|audit\.jsonl|audit-[0-9]{12}\.jsonl)"
     r"|ledger/(checkpoints|segments)/[0-9]{12}"

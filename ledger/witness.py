@@ -23,10 +23,11 @@ import base64
 import binascii
 import hashlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from ledger import checkpoints, durable
-from ledger.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
+from ledger.checkpoint import open_checkpoint, read_checkpoint
 from ledger.errors import ConfigError, IntegrityError
 from ledger.keys import ED25519, WrongKeyError
 from ledger.lock import Lock
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from ledger.checkpoint import Checkpoint
     from ledger.keys import SigningKey, VerifyKey
     from ledger.note import Signature
 
@@ -149,10 +151,10 @@ class Witness:
                 fix=f"make the request with --old {size}",
             )
         root = bytes.fromhex(checkpoint.root)
-        if size == 0:
+        if known is None or size == 0:
             holds = not proof and (checkpoint.size > 0 or root == EMPTY_ROOT)
         else:
-            old_root = bytes.fromhex(known.root) if known else b""
+            old_root = bytes.fromhex(known.root)
             holds = verify_consistency(size, checkpoint.size, proof, old_root, root)
         if not holds:
             raise _refuse(f"{checkpoint.size} records do not extend the {size} that were cosigned")
@@ -212,7 +214,7 @@ def add_cosignature(root: Path, answer: bytes, witness: VerifyKey) -> Checkpoint
     line = _read_line(checkpoint.text, answer, witness)
     kept = [each for each in note.signatures if each.key_id != line.key_id]
     signed = format_note(note.text, [*kept, line])
-    cosigned = Checkpoint(checkpoint.origin, checkpoint.size, checkpoint.root, signed)
+    cosigned = replace(checkpoint, note=signed)
     checkpoints.publish(root, cosigned)
     return cosigned
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Two runs of the tests draw the same examples; `--hypothesis-profile random` looks for new ones.
 settings.register_profile("fixed", derandomize=True, database=None)
 settings.register_profile("random", derandomize=False)
+# For mutation testing, which runs every test hundreds of times.
+settings.register_profile("brief", derandomize=True, database=None, max_examples=25)
 settings.load_profile("fixed")
 
 CELLS = [

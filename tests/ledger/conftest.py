@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ledger import Draft, Log, SigningKey
+from ledger import Draft, LedgerError, Log, SigningKey
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger import Receipt
 
 ORIGIN = "example.org/firm/workspace"
@@ -34,6 +36,22 @@ class Clock:
     def shift(self, seconds: float) -> None:
         """Move the clock without a look at it."""
         self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _errors_have_four_parts() -> Iterator[None]:
+    """Every error that any test meets says what, where, why and what to do, as text."""
+    raised = LedgerError.__init__
+
+    def check(error: LedgerError, **parts: str) -> None:
+        assert all(type(part) is str and part != "None" for part in parts.values()), parts
+        # A test that raises an error of its own may leave all but the first empty.
+        assert all(parts.values()) or not any([*parts.values()][1:]), parts
+        raised(error, **parts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LedgerError, "__init__", check)
+        yield
 
 
 @pytest.fixture

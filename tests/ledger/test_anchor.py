@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger import read_records, verify
+from ledger import Log, SigningKey, read_checkpoint, read_records, sha256, verify
 from ledger.anchor import anchor_in_git
 from ledger.cli import main
-from ledger.gittag import AnchorError, read_tag, read_tags
+from ledger.gittag import AnchorError, read_tag, read_tags, tag_checkpoint
+from ledger.tree import DiskTree
 from tests.ledger.conftest import ORIGIN, fill, note
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ledger import Log, SigningKey
     from tests.ledger.conftest import Clock, MakeLog
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -42,7 +42,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clone(tmp_path: Path, log: Log, key: SigningKey, repository: Path) -> Path:
-    """Return an auditor's clone with the tag of a checkpoint of four records."""
+    """Return an auditor's clone with the tag of a checkpoint of three records."""
     fill(log, 1, "run-a")
     log.checkpoint(key)
     anchor_in_git(log, repository)
@@ -81,7 +81,7 @@ def test_a_ledger_that_agrees_is_anchored(log: Log, clone: Path, key: SigningKey
     report = verify(log.path, anchor_git=clone)
     assert (report.trust, [each.to_text() for each in report.anchors]) == (
         "anchored",
-        [f"git {report.anchors[0].size} records"],
+        ["git 3 records"],
     )
     assert "anchors     git" in report.to_text()
     payload = report.to_payload()
@@ -101,20 +101,35 @@ def test_another_history_is_found(  # noqa: PLR0917 - fixtures
     assert verify(again.path).verdict == "ok"
     report = verify(again.path, anchor_git=clone)
     assert (report.verdict, report.trust) == (kind, "none")
-    assert "tag ledger/" in report.findings[0].where
+    finding = next(each for each in report.findings if each.kind == kind)
+    (tag,) = read_tags(clone, ORIGIN)
+    assert finding.where == f"{clone}, tag ledger/{tag.size}"
+    assert "published" in finding.message
+    said = (finding.seq, finding.offset, finding.expected, finding.found)
+    if kind == "forked":
+        root = DiskTree(again.path, tag.size).root_of(0, tag.size).hex()
+        assert said == (None, None, f"root {tag.root}", f"root {root}")
+    else:
+        assert said == (1, None, f"{tag.size} records", "1 records")
 
 
 @pytest.mark.parametrize(("spoil", "kind"), [(False, "missing"), (True, "altered")])
 def test_a_lost_or_altered_copy_is_found(log: Log, clone: Path, *, spoil: bool, kind: str) -> None:
     """The record states the SHA-256 of the file."""
     path = next((log.path / "anchors").iterdir())
+    stated = sha256(path.read_bytes())
     path.chmod(0o644)
     if spoil:
         path.write_bytes(b"x")
     else:
         path.unlink()
     assert verify(log.path).verdict == "ok"
-    assert verify(log.path, anchor_git=clone).verdict == kind
+    (finding,) = verify(log.path, anchor_git=clone).findings
+    said = (finding.kind, finding.seq, finding.offset, finding.expected, finding.found)
+    texts = (stated, sha256(b"x")) if spoil else ("", "")
+    assert said == (kind, 3, None, *texts)
+    assert finding.where == f"anchors/{path.name}"
+    assert "recorded" in finding.message
 
 
 def test_a_clone_without_tags_is_no_anchor(log: Log, repository: Path, tmp_path: Path) -> None:
@@ -136,6 +151,31 @@ def test_a_tag_is_never_replaced(log: Log, repository: Path) -> None:
     with pytest.raises(AnchorError, match="another checkpoint"):
         anchor_in_git(log, repository)
     assert log.head().count == 1
+
+
+def test_a_tag_is_made_whatever_the_settings_of_git(
+    tmp_path: Path, repository: Path, clock: Clock
+) -> None:
+    """Where tags are signed and comments are cut out: by us, and with all three lines."""
+    git(repository, "config", "tag.gpgSign", "true")
+    git(repository, "config", "gpg.program", "false")
+    key = SigningKey("#log", bytes(32))
+    with Log.create(tmp_path / "l", origin="#log", key=key, clock=clock) as log:
+        anchor_in_git(log, repository)
+    assert [each.origin for each in read_tags(repository, "#log")] == ["#log"]
+
+
+def test_the_tags_of_a_ledger_are_read_in_order(
+    log: Log, repository: Path, key: SigningKey
+) -> None:
+    """By size, not by name: 2 comes before 11."""
+    for records in (1, 9):
+        log.append([note(log.head().count) for _ in range(records)])
+        log.checkpoint(key)
+        tag_checkpoint(repository, read_checkpoint((log.path / "checkpoint").read_bytes()))
+    assert [each.size for each in read_tags(repository, ORIGIN)] == [2, 11]
+    report = verify(log.path, anchor_git=repository)
+    assert (report.count, [each.size for each in report.anchors]) == (11, [2, 11])
 
 
 def test_a_tag_is_pushed(log: Log, repository: Path, tmp_path: Path) -> None:

@@ -316,6 +316,7 @@ def test_who_is_not_a_person_is_not_enrolled() -> None:
         ("alice@example.org", "alic@desk", "another"),
         ("alice@example.org", "bob@example.org", "another"),
         ("alice@example.org", "alice", "same"),
+        ("alice", "alice@desk", "same"),
     ],
 )
 def test_a_person_is_told_from_an_actor_by_the_local_part(

@@ -46,11 +46,24 @@ def test_the_same_segment_gives_the_same_bytes(make_log: MakeLog) -> None:
     kept = plain.read_bytes()
     (path,) = compress(log)
     first = path.read_bytes()
+    assert (first[3], first[4:8]) == (0, bytes(4))
     assert gzip.decompress(first) == kept
     assert path.stat().st_mode & 0o777 == 0o444
     path.unlink()
     plain.write_bytes(kept)
     assert compress(log)[0].read_bytes() == first
+
+
+def test_a_segment_that_is_away_is_passed_over(make_log: MakeLog, key: SigningKey) -> None:
+    """The others are compressed."""
+    log = make_log(4)
+    fill(log, 6)
+    log.checkpoint(key)
+    (log.path / "audit-000000000004.jsonl").unlink()
+    assert [path.name for path in compress(log)] == [
+        f"audit-{first:012d}.jsonl.gz" for first in (0, 8)
+    ]
+    assert verify(log.path).unread == (4,)
 
 
 def test_a_crash_before_the_plain_file_goes_is_finished(

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger import BrokenChainError, read_records
-from ledger.record import splice
-from tests.ledger.conftest import fill
+from ledger import ZERO, BrokenChainError, Record, erase_line, read_records
+from ledger.chain import Redactions, erased_by
+from ledger.record import make_stub, splice
+from tests.ledger.conftest import fill, note
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ledger import SigningKey
     from tests.ledger.conftest import MakeLog
 
 
@@ -67,3 +69,30 @@ def test_reading_ends_where_it_is_told(folder: Path) -> None:
     assert list(read_records(folder, 7)) == []
     assert list(read_records(folder, 99)) == []
     assert list(read_records(folder, 3, 3)) == []
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"seq": 1}, {"stub": ZERO}, {"seq": True, "stub": ZERO}, {"seq": 1, "stub": 1}]
+)
+def test_what_names_no_line_erases_none(data: dict[str, object]) -> None:
+    """An erasure of a blob, and one that names its line in another way."""
+    record = Record(seq=9, ts="", type="redaction", data=data, prev_hash=ZERO, hash=ZERO)
+    assert list(erased_by(record)) == []
+
+
+def test_an_altered_redaction_allows_nothing(make_log: MakeLog, key: SigningKey) -> None:
+    """The stub that it allowed is then a record that does not state its own hash."""
+    log = make_log()
+    log.append([note(1), note(2)])
+    log.checkpoint(key)
+    erase_line(log, 1, key, ground="on request", by="a@example.org")
+    assert [record.redacted for record in read_records(log.path, 0, 3)] == [False, True, False]
+    change(log.path, 3, b"on request", b"in a night", seal=False)
+    with pytest.raises(BrokenChainError, match="record 1"):
+        list(read_records(log.path, 0, 3))
+
+
+def test_no_stub_stands_for_the_first_record(folder: Path) -> None:
+    """Nothing allows it, and it is not allowed for want of a record that does."""
+    stub = make_stub((folder / "audit.jsonl").read_bytes().splitlines(keepends=True)[0])
+    assert Redactions(folder).hash_of_stub(0, stub[:-1]) == b""

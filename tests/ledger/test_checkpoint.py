@@ -78,6 +78,10 @@ def test_a_size_is_a_decimal_count(size: str) -> None:
         CHECKPOINT.text[:-1],
         "\n" + CHECKPOINT.text.partition("\n")[2],
         CHECKPOINT.text.replace("=", "=="),
+        CHECKPOINT.text.replace("=", "!="),
+        CHECKPOINT.text.replace("=\n", "=\n!"),
+        CHECKPOINT.text.replace("=", ""),
+        CHECKPOINT.text.replace("=", "\u00e9"),
     ],
 )
 def test_other_shapes_are_refused(text: str) -> None:

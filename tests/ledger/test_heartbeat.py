@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from ledger import verify
+from ledger import SigningKey, open_checkpoint, verify
 from ledger.cli import main
 from ledger.heartbeat import beat, keep_beating
 from tests.ledger.conftest import fill
@@ -18,7 +18,7 @@ from tests.ledger.conftest import fill
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ledger import Checkpoint, Log, SigningKey
+    from ledger import Checkpoint, Log
     from tests.ledger.conftest import Clock
 
 GAPS = """
@@ -65,9 +65,25 @@ def test_it_beats_until_it_is_told_to_stop(log: Log, key: SigningKey) -> None:
         loads.append(1)
         return [key]
 
-    waits = iter([False, False, True])
-    beats = keep_beating(log, load, every=5, wait=lambda _: next(waits), tell=seen.append)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) == 3
+
+    beats = keep_beating(log, load, every=5, wait=wait, tell=seen.append, actor="operator")
     assert (beats, len(loads), [each.size for each in seen]) == (3, 3, [2, 3, 4])
+    assert waits == [5, 5, 5]
+    notes = [(record.actor, record.data["every_seconds"]) for record in log.read(1)]
+    assert notes == [("operator", 5)] * 3
+
+
+def test_all_keys_sign_a_beat(log: Log, key: SigningKey) -> None:
+    """In the time when one key takes over from another."""
+    second = SigningKey(key.name, bytes(32))
+    signed = beat(log, [key, second], every=0)
+    for each in (key, second):
+        assert open_checkpoint(signed.note, [each.verify_key]) == signed
 
 
 def test_the_first_beat_of_an_unsigned_ledger_counts_all(
@@ -113,6 +129,7 @@ def test_a_service_stops_cleanly(log: Log, key: SigningKey, tmp_path: Path) -> N
 def test_heartbeats_are_json_that_states_a_cadence(log: Log, key: SigningKey) -> None:
     """A float of seconds is written as JSON has it."""
     beat(log, [key], every=0.5)
+    assert [each.actor for each in log.read(1)] == [""]
     line = (log.path / "audit.jsonl").read_text().splitlines()[-1]
     assert '"step":"heartbeat"' in line
     assert json.loads(line)["data"] == {"every_seconds": 0.5, "records": 0}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from ledger import SigningKey
 from ledger.keyfile import PREFIX, PassphraseError, label_of, read_passphrase, seal, unseal
@@ -43,6 +46,20 @@ def test_no_or_another_passphrase_opens_nothing(tmp_path: Path, key: SigningKey)
         SigningKey.load(path, passphrase=lambda: b"other")
     with pytest.raises(PassphraseError, match="empty"):
         key.save(tmp_path / "other.key", passphrase=b"")
+
+
+def test_the_format_is_the_one_that_is_documented() -> None:
+    """Opened by hand: scrypt of 2**15, 8 and 1, then ChaCha20-Poly1305 with the prefix as context.
+
+    A key that was sealed by another version opens, and its label may be changed.
+    """
+    sealed = f"{PREFIX}AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCxgEvc3V/YjTYjaTRcLmpl9K6QQ9Zzg="
+    data = base64.b64decode(sealed.removeprefix(PREFIX))
+    salt, nonce = bytes(range(16)), bytes(range(12))
+    key = hashlib.scrypt(b"correct horse", salt=salt, n=2**15, r=8, p=1, maxmem=2**26, dklen=32)
+    assert data[:28] == salt + nonce
+    assert ChaCha20Poly1305(key).decrypt(nonce, data[28:], b"ENCRYPTED+KEY+") == b"secret"
+    assert unseal(f"{sealed}\nany label", b"correct horse") == "secret"
 
 
 @pytest.mark.parametrize("at", [len(PREFIX), len(PREFIX) + 30, len(PREFIX) + 60])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,35 @@ def test_another_spelling_of_a_signing_key_is_refused(text: str) -> None:
     """Beginning, id and base64 are those that would be written."""
     with pytest.raises(MalformedKeyError):
         SigningKey.parse(text)
+
+
+@pytest.mark.parametrize(
+    "key", [SigningKey("a", bytes(32), 2), SigningKey("a", bytes(32), 0), KEY], ids=str
+)
+def test_an_unknown_algorithm_is_refused(key: SigningKey) -> None:
+    """With a right key id, too."""
+    fits = key is KEY
+    for read, text in ((SigningKey.parse, key.text), (VerifyKey.parse, key.verify_key.text)):
+        with contextlib.nullcontext() if fits else pytest.raises(MalformedKeyError):
+            read(text)
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_seed_of_another_length_is_refused(length: int) -> None:
+    """Before anything is computed with it."""
+    encoded = base64.b64encode(b"\x01" + bytes(length)).decode()
+    with pytest.raises(MalformedKeyError):
+        SigningKey.parse(f"PRIVATE+KEY+a+00000000+{encoded}")
+
+
+def test_a_key_file_holds_one_line(tmp_path: Path) -> None:
+    """That ends in LF, for the tools that read lines."""
+    KEY.save(tmp_path / "log.key")
+    KEY.verify_key.save(tmp_path / "log.pub")
+    assert (tmp_path / "log.key").read_text() == KEY.text + "\n"
+    assert (tmp_path / "log.pub").read_text() == KEY.verify_key.text + "\n"
+    assert SigningKey.parse(f"{KEY.text}\n") == KEY
+    assert VerifyKey.parse(f" {KEY.verify_key.text}\n") == KEY.verify_key
 
 
 def test_public_keys_are_read(transparency: dict[str, Any]) -> None:

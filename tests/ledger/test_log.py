@@ -309,6 +309,23 @@ def test_a_call_with_a_wrong_draft_writes_nothing(
     assert log.append(decision(1))[0].seq == 1
 
 
+@pytest.mark.parametrize("field", ["type", "run_id", "step", "id", "status", "actor"])
+@pytest.mark.parametrize("wrong", [False, True, None, 0, 1, 1.5, b"x", [], ["x"], {}, {"a": 1}, ()])
+@pytest.mark.parametrize("kind", ["note", "intent", "outcome"])
+def test_a_field_that_is_not_text_is_refused(
+    make_log: MakeLog, kind: str, field: str, wrong: object
+) -> None:
+    """In four parts, whatever the type of record, before ids are paired; nothing is written."""
+    log = make_log()
+    log.append([replace(decision(1)[0], id="r/s/1/1", run_id="r")])
+    before = log.head()
+    draft = replace(note(1), type=kind, id="r/s/1/1", run_id="r")
+    with pytest.raises(UnrecordableError) as caught:
+        log.append([replace(draft, **{field: wrong})])  # type: ignore[arg-type]
+    assert all((caught.value.what, caught.value.where, caught.value.why, caught.value.fix))
+    assert log.head() == before
+
+
 # Time.
 
 

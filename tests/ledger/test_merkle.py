@@ -156,3 +156,21 @@ def test_public_probes_are_judged_as_published(transparency: dict[str, Any]) -> 
         assert passed is not probe["wantErr"], probe
         judged += 1
     assert judged == 196
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_consistency_proof_is_made_of_hashes(at: int) -> None:
+    """Roots and nodes have 32 bytes, whatever they would hash to."""
+    leaves = [leaf_hash(bytes([n])) for n in range(3)]
+    proof = prove_consistency(leaves, 2)
+    parts = [tree_root(leaves[:2]), tree_root(leaves), *proof]
+    assert verify_consistency(2, 3, parts[2:], *parts[:2])
+    parts[at] += b"x"
+    assert verify_consistency(2, 3, parts[2:], *parts[:2]) is False
+
+
+def test_a_longer_old_root_that_hashes_to_the_new_one_is_refused() -> None:
+    """33 bytes and 31 bytes would give the same node as 32 and 32."""
+    old, rest = bytes(range(33)), bytes(31)
+    root = node_hash(old, rest)
+    assert verify_consistency(2, 3, [rest], old, root) is False

@@ -59,6 +59,14 @@ def strip(path: Path, key: SigningKey, *, wrong: bool = False) -> None:
     path.write_bytes(format_note(parsed.text, lines))
 
 
+BEYOND = ((ORIGIN, 1 << 63), (ORIGIN, -1), ("", 1), ("x" * 256, 1), ("\u00e9" * 128, 1))
+
+
+def _text(origin: str, size: int) -> str:
+    """Return the text of a checkpoint with a root of zeros."""
+    return f"{origin}\n{size}\n{'A' * 43}=\n"
+
+
 @pytest.fixture
 def log(make_log: MakeLog) -> Log:
     """Return a ledger of one record with a second key."""
@@ -103,12 +111,25 @@ def test_the_signed_message_is_that_of_the_specification() -> None:
 def test_only_a_checkpoint_is_signed() -> None:
     """The fields are signed, not the text, so a text without them has no signature."""
     texts = ("a\nb\nc\n", "a\n", f"{ORIGIN}\n01\n{'A' * 43}=\n", f"{ORIGIN}\n1\nAAAA\n")
-    for text in (*texts, f"{'x' * 256}\n1\n{'A' * 43}=\n"):
+    for text in (*texts, f"{ORIGIN}\n1\n{'A' * 43}=!\n", *(_text(*each) for each in BEYOND)):
         with pytest.raises(MalformedNoteError, match="checkpoint"):
             sign_note(text, SECOND)
     good = sign_note(f"{ORIGIN}\n1\n{'A' * 43}=\n", SECOND).partition(b"\n\n")[2]
     with pytest.raises(MalformedNoteError):
         open_note(b"a\nb\n\n" + good, [SECOND.verify_key])
+
+
+def test_the_limits_of_a_checkpoint_are_signed() -> None:
+    """Names of 1 to 255 bytes, spaces in them or not; sizes from nothing to 63 bits."""
+    for origin, size in (
+        (ORIGIN, 0),
+        (ORIGIN, (1 << 63) - 1),
+        ("x", 1),
+        ("x" * 255, 1),
+        ("a b", 1),
+    ):
+        opened = open_note(sign_note(_text(origin, size), SECOND), [SECOND.verify_key])
+        assert opened.text == _text(origin, size)
 
 
 def test_every_checkpoint_has_both_lines(log: Log, key: SigningKey, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from ledger.note import (
     parse_note,
     sign_note,
     sign_text,
+    verify_signature,
 )
 
 ALICE = SigningKey("example.org/alice", bytes(32))
@@ -111,6 +113,35 @@ def test_other_shapes_are_malformed(note: bytes) -> None:
     """One shape, one exception."""
     with pytest.raises(MalformedNoteError):
         parse_note(note)
+
+
+def test_the_limits_of_a_note_are_inclusive() -> None:
+    """A million bytes in all, and a hundred signatures."""
+    line = sign_text(TEXT, ALICE)
+    assert len(parse_note(format_note(TEXT, [line] * 100)).signatures) == 100
+    longest = "x" * (MAX_NOTE - len(format_note("\n", [line]))) + "\n"
+    assert parse_note(format_note(longest, [line])).text == longest
+    with pytest.raises(MalformedNoteError):
+        parse_note(format_note("x" + longest, [line]))
+
+
+@pytest.mark.parametrize("time", [0, (1 << 63) - 1])
+def test_a_cosignature_has_a_time_of_63_bits(time: int) -> None:
+    """As C2SP has it; what follows cannot be signed as a time."""
+    line = cosign_text(TEXT, WITNESS, time=time)
+    assert (line.time, verify_signature(TEXT, line, WITNESS.verify_key)) == (time, True)
+    value = struct.pack(">Q", 1 << 63) + WITNESS.sign(
+        f"cosignature/v1\ntime {1 << 63}\n{TEXT}".encode()
+    )
+    later = Signature(line.name, line.key_id, value)
+    assert not verify_signature(TEXT, later, WITNESS.verify_key)
+
+
+@pytest.mark.parametrize("value", [b"", bytes(7), bytes(71), bytes(73)])
+def test_a_cosignature_of_another_length_is_wrong(value: bytes) -> None:
+    """Eight bytes of time and 64 of signature; nothing shorter is looked into."""
+    line = Signature(WITNESS.name, WITNESS.verify_key.key_id, value)
+    assert not verify_signature(TEXT, line, WITNESS.verify_key)
 
 
 @given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))

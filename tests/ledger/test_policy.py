@@ -106,6 +106,51 @@ def test_another_file_is_refused(text: str) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_a_log_and_a_witness_may_have_an_address() -> None:
+    """It is passed over; a second one is a fault."""
+    for count, fits in ((0, True), (1, True), (2, False)):
+        urls = " https://example.org/" * count
+        for line in (f"log {LOG.text}{urls}", f"witness w {WITNESSES[0].text}{urls}"):
+            with contextlib.nullcontext() if fits else pytest.raises(MalformedPolicyError):
+                parse_policy(f"{line}\nquorum none\n".encode())
+
+
+@pytest.mark.parametrize("needed", ["1", "2", "3"])
+def test_a_group_asks_for_one_to_all_of_its_members(needed: str) -> None:
+    """Both limits are allowed."""
+    policy = parse_policy(f"{WITNESS_LINES}group g {needed} w1 w2 w3\nquorum g\n".encode())
+    for count in range(4):
+        assert policy.is_met(set(WITNESSES[:count])) is (count >= int(needed))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "trust everybody",
+        "log",
+        f"log {LOG.text}x",
+        f"log {WITNESSES[0].text}",
+        f"log {LOG.text}",
+        "witness w9",
+        f"witness w1 {WITNESSES[0].text}",
+        f"witness w9 {LOG.text}",
+        f"witness w9 {WITNESSES[0].text}",
+        "group g all",
+        "group w1 any w2",
+        "group g any w9",
+        "group g 3 w1 w2",
+        "quorum a b",
+        "quorum w9",
+    ],
+)
+def test_a_refusal_names_the_line(line: str) -> None:
+    """Counted from one, comments and empty lines too."""
+    text = f"# trust\nlog {LOG.text}\n\n{WITNESS_LINES}{line}\nquorum none\n"
+    with pytest.raises(MalformedPolicyError) as caught:
+        parse_policy(text.encode())
+    assert caught.value.where == "line 9"
+
+
 @given(st.binary(max_size=60))
 def test_foreign_bytes_raise_one_exception(data: bytes) -> None:
     """Nothing else escapes the parser."""
@@ -134,6 +179,7 @@ def test_keys_ask_for_the_log_and_every_witness() -> None:
     one, two = WITNESSES[:2]
     held = policy_of([one, LOG, two])
     assert held.logs == (LOG,)
+    assert policy_of([LOG]) == Policy((LOG,))
     for cosigned in ([], COSIGNED[:1], COSIGNED[1:2]):
         with pytest.raises(UntrustedNoteError) as caught:
             open_trusted(format_note(TEXT, [SIGNED, *cosigned]), held)

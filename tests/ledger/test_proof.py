@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +115,27 @@ def test_foreign_bytes_raise_one_exception(data: bytes) -> None:
     for each in (data, b"c2sp.org/tlog-proof@v1\nextra QQ==\nindex 0\n" + data):
         with contextlib.suppress(MalformedProofError, MalformedNoteError):
             assert format_proof(parse_proof(each)) == each
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2])
+def test_a_proof_has_three_lines_at_least(log: Log, lines: int) -> None:
+    """Header, extra and index."""
+    head, blank, note_ = prove(log.path, 0).partition(b"\n\n")
+    short = b"\n".join(head.split(b"\n")[:lines])
+    with pytest.raises(MalformedProofError, match="extra and index"):
+        parse_proof(short + blank + note_)
+
+
+def test_a_proof_has_a_million_bytes_at_most(log: Log) -> None:
+    """The limit is inclusive."""
+    whole = parse_proof(prove(log.path, 0))
+    spare = MAX_PROOF - len(format_proof(replace(whole, line=b"")))
+    filled = replace(whole, line=bytes(spare // 4 * 3), index=10 ** (spare % 4))
+    data = format_proof(filled)
+    assert len(data) == MAX_PROOF
+    assert parse_proof(data) == filled
+    with pytest.raises(MalformedProofError, match="at most"):
+        parse_proof(data + b"x")
 
 
 @pytest.mark.parametrize("node", [b"short", bytes(33)])

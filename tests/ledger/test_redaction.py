@@ -154,6 +154,7 @@ def test_a_blob_is_erased_and_everything_else_holds(
     log.checkpoint(key)
     plan = plan_blob(log.path, store, digest)
     assert ([each.seq for each in plan.records], plan.is_done) == ([1, 2], False)
+    assert (plan.name, plan.path, plan.redaction) == (f"blob {digest}", store.path(digest), None)
     assert store.has(digest)
     erase_blob(log, store, digest, key, ground=GROUND, by=BY)
     assert where(store.root) == []
@@ -186,7 +187,10 @@ def test_erasing_again_records_nothing_more(make_log: MakeLog, key: SigningKey) 
     log = prepared(make_log, key)
     first = erase_line(log, 3, key, ground=GROUND, by=BY)
     count = log.head().count
-    assert plan_line(log.path, 3).is_done
+    plan = plan_line(log.path, 3)
+    assert plan.redaction is not None
+    assert (plan.name, plan.path.name) == ("record 3", "audit-000000000000.jsonl")
+    assert (plan.is_done, plan.redaction.seq, len(plan.records)) == (True, first.seq, 1)
     assert erase_line(log, 3, key, ground="", by="") == first
     assert log.head().count == count
 

@@ -16,6 +16,7 @@ from ledger import (
     verify,
 )
 from ledger.keys import COSIGNATURE
+from ledger.note import sign_note
 from ledger.rotation import KeyRing, Window, parse_change, read_windows, sign_change
 from tests.ledger.conftest import ORIGIN, fill, note
 
@@ -93,12 +94,22 @@ def test_a_change_that_could_not_hold_is_not_signed(action: str, key: VerifyKey)
         sign_change(action, key, ORIGIN, FIRST)
 
 
+def test_a_change_is_all_of_the_text_that_was_signed() -> None:
+    """A longer text that begins like a change is signed for something else."""
+    change = f"assay-ledger/1 key\n{ORIGIN}\nadd {SECOND.verify_key.text}\n"
+    ring = KeyRing(ORIGIN, FIRST.verify_key)
+    longer = sign_note(f"{change}\nis only an example\n", FIRST, SECOND)
+    assert apply(ring, 1, note(1, note=longer.decode()))
+    assert ring.valid_at(9) == (FIRST.verify_key,)
+    assert apply(ring, 2, note(1, note=sign_note(change, FIRST, SECOND).decode())) == ""
+
+
 def test_a_change_is_of_one_log() -> None:
     """A change for another ledger is none for this."""
     text = f"assay-ledger/1 key\n{ORIGIN}\nadd {SECOND.verify_key.text}\n"
     assert parse_change(text, ORIGIN) == ("add", SECOND.verify_key)
     for other in (text.replace("/1", "/2"), text + "x\n", text[:-1], text.replace("add", "Add")):
-        with pytest.raises(MalformedNoteError):
+        with pytest.raises((MalformedNoteError, MalformedKeyError)):
             parse_change(other, ORIGIN)
     with pytest.raises(MalformedNoteError):
         parse_change(text, "example.org/other")

@@ -21,6 +21,7 @@ from ledger import (
     verify,
 )
 from ledger.segments import LineReader, list_segments, read_genesis, read_summary
+from ledger.tree import frontier_at
 from tests.ledger.conftest import fill
 
 if TYPE_CHECKING:
@@ -76,6 +77,17 @@ def test_a_segment_that_was_moved_is_named(closed: Path) -> None:
     assert [record.seq for record in read_records(closed, 0, 7)] == list(range(7))
     assert [record.seq for record in read_records(closed, 16)] == list(range(16, 21))
     assert [record.seq for record in read_records(closed, 18, 20)] == [18, 19]
+
+
+def test_the_tree_extends_over_a_segment_that_was_moved(closed: Path) -> None:
+    """Its summary stands in, at every size before and after it."""
+    leaves = [bytes.fromhex(record.hash) for record in read_records(closed)]
+    (closed / "audit-000000000008.jsonl").unlink()
+    for size in (0, 5, 16, 17, 21):
+        frontier = frontier_at(closed, size)
+        assert (frontier.size, frontier.root()) == (size, tree_root(leaves[:size]))
+    with pytest.raises(NoLedgerError, match="moved away"):
+        frontier_at(closed, 12)
 
 
 def test_the_first_segment_stays(closed: Path) -> None:
@@ -168,3 +180,12 @@ def test_lines_are_cut_at_lf_only() -> None:
     lines = [line for lines in reader for line in lines]
     assert lines[:3] == [b"a\rb", b"", b"c"]
     assert (len(lines[3]), len(lines), reader.torn) == (3_000_000, 4, b"end")
+
+
+def test_a_segment_compressed_since_it_was_listed_is_listed_again(closed: Path) -> None:
+    """Its plain name is gone, so nobody can say whether the open file is that segment."""
+    found = list_segments(closed)
+    (closed / "audit-000000000008.jsonl").unlink()
+    with (closed / "audit.jsonl").open("rb") as file:
+        assert not segments._is_active(file, found)
+        assert segments._is_active(file, list_segments(closed))

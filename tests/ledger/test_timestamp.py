@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ledger import ConfigError, Log, verify
+from ledger import Checkpoint, ConfigError, Digest, Draft, Log, read_checkpoint, sha256, verify
 from ledger.anchor import anchor_at_tsa
 from ledger.cli import main
 from ledger.gittag import AnchorError
 from ledger.keys import AlgorithmMissingError
-from ledger.timestamp import TimestampError, WrongTimestampError, check_token, fetch_token
+from ledger.timestamp import (
+    TimestampError,
+    Token,
+    WrongTimestampError,
+    check_token,
+    fetch_token,
+)
 from tests.ledger.authority import Authority, make_authority, run
 from tests.ledger.conftest import ORIGIN, fill
 
@@ -163,10 +170,35 @@ def test_a_clock_that_was_set_is_found(
     log = Log.create(
         root, origin=ORIGIN, key=key, clock=lambda: datetime.now(UTC) + timedelta(seconds=shift)
     )
-    anchor_at_tsa(log, authority.url, (folder / "ca.pem").read_bytes())
-    report = verify(root, anchor_tsa=folder / "ca.pem")
-    assert [each.kind for each in report.findings] == ["lint"]
+    receipt = anchor_at_tsa(log, authority.url, (folder / "ca.pem").read_bytes())
+    stated = list(log.read())[receipt.seq].data["time"]
+    (finding,) = verify(root, anchor_tsa=folder / "ca.pem").findings
+    judged = list(log.read())[0 if shift > 0 else receipt.seq]
+    assert (finding.kind, finding.seq) == ("lint", judged.seq)
+    assert (finding.expected, finding.where) == (stated, "anchors/000000000001.tsr")
+    assert (finding.found, finding.offset) == (judged.ts, None)
+    assert "later time" in finding.message if shift > 0 else "earlier time" in finding.message
     assert verify(root).verdict == "ok"
+
+
+@pytest.mark.parametrize(("apart", "count"), [(-301, 1), (-300, 0), (300, 0), (301, 1)])
+def test_clocks_may_be_five_minutes_apart(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: int, count: int
+) -> None:
+    """The limit itself is tolerated, for records under a stamp and for the record about it."""
+    text = read_checkpoint((log.path / "checkpoint").read_bytes()).text
+    data = {"kind": "tsa", "size": 1, "file": "anchors/000000000001.tsr", "sha256": sha256(b"t")}
+    log.append([Draft(type="anchor", run_id="", step="", id="", data=data)])
+    (log.path / "anchors").mkdir()
+    (log.path / "anchors" / "000000000001.tsr").write_bytes(b"t")
+    (tmp_path / "ca.pem").write_bytes(b"")
+    under, about = (record.at for record in log.read())
+    moment = (about if apart > 0 else under) + timedelta(seconds=apart)
+    token = Token(moment, hashlib.sha256(text.encode()).digest())
+    monkeypatch.setattr("ledger.timestamp.open_token", lambda *_, **__: token)
+    report = verify(log.path, anchor_tsa=tmp_path / "ca.pem")
+    assert [each.seq for each in report.findings] == [int(apart > 0)] * count
+    assert [each.size for each in report.anchors] == [1] * (1 - count)
 
 
 def test_another_history_is_found(
@@ -174,7 +206,7 @@ def test_another_history_is_found(
 ) -> None:
     """The stamp speaks for other lines; then for more records than there are."""
     fill(now_log, 1)
-    now_log.checkpoint(key)
+    seen = now_log.checkpoint(key)
     anchor_at_tsa(now_log, authority.url, root_certificate)
     now_log.close()
     anchors = now_log.path / "anchors"
@@ -188,7 +220,19 @@ def test_another_history_is_found(
         anchors.mkdir()
         for name, token in kept.items():
             (anchors / name).write_bytes(token)
-        assert verify(now_log.path, anchor_tsa=folder / "ca.pem").verdict == kind
+        report = verify(now_log.path, anchor_tsa=folder / "ca.pem")
+        finding = next(each for each in report.findings if each.kind == kind)
+        assert finding.where == "anchors/000000000003.tsr"
+        assert "time-stamped" in finding.message
+        if kind == "forked":
+            text = Checkpoint(ORIGIN, 3, Digest(report.root)).text
+            assert finding.found == hashlib.sha256(text.encode()).hexdigest()
+            assert finding.expected == hashlib.sha256(seen.text.encode()).hexdigest()
+            assert (finding.seq, finding.offset) == (None, None)
+        else:
+            said = (finding.seq, finding.offset, finding.expected, finding.found)
+            assert said == (1, None, "3 records", "1 records")
+        assert report.verdict == kind
 
 
 def test_a_stamp_of_another_authority_is_none(
@@ -200,7 +244,9 @@ def test_a_stamp_of_another_authority_is_none(
         anchor_at_tsa(now_log, authority.url, other.read_bytes())
     anchor_at_tsa(now_log, authority.url, root_certificate)
     report = verify(now_log.path, anchor_tsa=other)
-    assert [each.kind for each in report.findings] == ["signature"]
+    (finding,) = report.findings
+    assert (finding.kind, finding.where) == ("signature", "anchors/000000000001.tsr")
+    assert "does not hold" in finding.message
     path = now_log.path / "anchors" / "000000000001.tsr"
     path.chmod(0o644)
     path.write_bytes(b"x")

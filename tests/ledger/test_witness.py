@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ledger import (
+    Checkpoint,
     ConfigError,
     Log,
     MalformedRequestError,
@@ -19,10 +21,13 @@ from ledger import (
     add_cosignature,
     make_request,
     parse_policy,
+    read_checkpoint,
+    sha256,
+    sign_checkpoint,
     verify,
 )
 from ledger.keys import COSIGNATURE
-from ledger.note import open_note, parse_note
+from ledger.note import open_note, parse_note, sign_text
 from ledger.witness import parse_request
 from tests.ledger.conftest import ORIGIN, Clock, fill
 
@@ -121,12 +126,55 @@ def test_a_witness_has_a_key_of_its_own_kind(tmp_path: Path, key: SigningKey) ->
         b"old 00\n\nx",
         b"old 0\n!\n\nx",
         b"old 0\n" + b"QQ==\n" * 64 + b"\n",
+        b"old 0\nQQ==\nnote",
     ],
 )
 def test_another_body_is_malformed(request_bytes: bytes) -> None:
     """Exit code 2."""
     with pytest.raises(MalformedRequestError):
         parse_request(request_bytes)
+
+
+def test_a_request_has_at_most_63_hashes() -> None:
+    """As many as the longest proof; a blank line ends them, whatever the note holds."""
+    request = b"old 7\n" + b"QQ==\n" * 63 + b"\ntext\n\nsignature\n"
+    assert parse_request(request) == (7, [b"A"] * 63, b"text\n\nsignature\n")
+
+
+def test_the_first_request_has_no_proof(log: Log, witness: Witness) -> None:
+    """There is nothing yet that it could be about."""
+    request = make_request(log.path, 0)
+    with pytest.raises(WitnessRefusalError):
+        witness.add_checkpoint(request.replace(b"old 0\n", b"old 0\nQQ==\n"))
+    assert witness.size_of(ORIGIN) == 0
+    assert witness.add_checkpoint(request)
+
+
+def test_a_log_may_begin_empty(key: SigningKey, witness: Witness) -> None:
+    """An empty tree has one root; what comes first after it needs no proof."""
+    for size, root, fits in (
+        (0, sha256(b"x"), False),
+        (0, sha256(b""), True),
+        (3, sha256(b"x"), True),
+    ):
+        note = sign_checkpoint(Checkpoint(ORIGIN, size, root), key).note
+        with contextlib.nullcontext() if fits else pytest.raises(WitnessRefusalError):
+            witness.add_checkpoint(b"old 0\n\n" + note)
+    assert witness.size_of(ORIGIN) == 3
+
+
+def test_the_newest_cosignature_of_a_witness_is_kept(
+    log: Log, key: SigningKey, witness: Witness
+) -> None:
+    """It replaces the one before, and the checkpoint is otherwise the same."""
+    for _ in range(2):
+        size = witness.size_of(ORIGIN)
+        answer = witness.add_checkpoint(make_request(log.path, size))
+        cosigned = add_cosignature(log.path, answer, KEY.verify_key)
+        assert cosigned == read_checkpoint(cosigned.note)
+        assert cosigned.note == (log.path / "checkpoint").read_bytes()
+        lines = cosigned.note.splitlines(keepends=True)[-2:]
+        assert lines == [sign_text(cosigned.text, key).line.encode(), answer]
 
 
 def test_an_answer_is_checked_before_it_is_kept(
