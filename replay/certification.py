@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from ledger import LedgerError
+from ledger import BlobAlteredError, LedgerError
 from pipeline.records import Intent, MalformedIntentError
 from pipeline.values import Holdings
 from replay.certificate import certify
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from replay.certificate import Findings
     from replay.history import History
 
-Verdict: TypeAlias = Literal["confirmed", "broken", "absent", "input_missing", "chain_broken"]
+Verdict: TypeAlias = Literal[
+    "confirmed", "broken", "absent", "input_missing", "input_altered", "chain_broken"
+]
 
-REFUSED: tuple[Verdict, ...] = ("broken", "input_missing", "chain_broken")
+REFUSED: tuple[Verdict, ...] = ("broken", "input_missing", "input_altered", "chain_broken")
 """Verdicts that say that the weights are not those a certificate vouches for."""
 
 
@@ -107,6 +109,8 @@ class Certifier:
                 for role, upstream in sorted(intent.upstream.items())
             }
             panel = self._snapshots.rows(intent, record.inputs.get("snapshot"))
+        except BlobAlteredError as error:
+            return Certification(id_, cell, "input_altered", reason=str(error))
         except (EvidenceMissingError, LedgerError, MalformedIntentError) as error:
             return Certification(id_, cell, "input_missing", reason=str(error))
         try:

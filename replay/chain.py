@@ -116,6 +116,7 @@ def _result_of(record: Record, blob: str | None) -> Payload | None:
     named = record.outputs.get("result")
     require((blob is None) == (named is None), "a result where a blob is named", record.seq)
     if record.type != "outcome":
+        require(named is None, "the result of an outcome", f"one in {record.seq}")
         return None
     inline = record.data.get("result")
     require((inline is None) != (named is None), "one result", f"none or two in {record.seq}")

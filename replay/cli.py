@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import BlobStore, LedgerError, read_records, verify
-from replay.comparison import Comparison
+from pipeline.records import STEPS
+from replay.comparison import BREACHES, Comparison
 from replay.environment import capture
 from replay.errors import ReplayError
 from replay.history import History
@@ -21,6 +22,8 @@ from replay.history import History
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+INTEGRITY = 3
+"""Exit code when the ledger does not verify, or an input is not the one that was recorded."""
 MISMATCH = 4
 """Exit code when a decision did not replay, or a certificate does not hold; see `docs/cli.md`."""
 ABSENT = 1
@@ -46,15 +49,24 @@ def _replay(ledger: Path, blobs: Path, *, all_decisions: bool) -> int:
 
     sound = verify(ledger, level="fast").ok
     history = History(read_records(ledger), BlobStore(blobs))
-    ids = history.decisions() if all_decisions else [line.strip() for line in sys.stdin]
-    worst = 0
+    ids = _decided(history) if all_decisions else [line.strip() for line in sys.stdin]
+    verdicts: set[str] = set()
     with threadpool_limits(limits=1):
         replayer = Replayer(history, capture().to_payload())
         for id_ in ids:
             comparison = replayer.replay(id_) if sound else Comparison(id_, "chain_broken")
-            worst = worst if comparison.verdict == "exact" else MISMATCH
+            verdicts.add(comparison.verdict)
             print(json.dumps(comparison.to_payload()), flush=True)  # noqa: T201
-    return worst
+    return INTEGRITY if verdicts & BREACHES else MISMATCH if verdicts - {"exact"} else 0
+
+
+def _decided(history: History) -> list[str]:
+    """Return every decision that was taken; what was not is counted on standard error."""
+    steps = [id_ for id_ in history.decisions() if id_.split("/")[1] in STEPS]
+    ids = [id_ for id_ in steps if history.was_decided(id_)]
+    if left := len(steps) - len(ids):
+        print(f"{left} were never decided and are left out", file=sys.stderr)  # noqa: T201
+    return ids
 
 
 def _certify(ledger: Path, blobs: Path, *, all_decisions: bool) -> int:
@@ -65,22 +77,24 @@ def _certify(ledger: Path, blobs: Path, *, all_decisions: bool) -> int:
     sound = verify(ledger, level="fast").ok
     history = History(read_records(ledger), BlobStore(blobs))
     named = history.decisions() if all_decisions else [line.strip() for line in sys.stdin]
-    code = 0
+    verdicts: set[str] = set()
     with threadpool_limits(limits=1):
         certifier = Certifier(history)
         for id_ in certifiable(history, named):
             found = certifier.certify(id_) if sound else Certification(id_, "", "chain_broken")
-            worst = MISMATCH if found.verdict in REFUSED else ABSENT if not found.kind else 0
-            code = max(code, worst)
+            verdicts.add(found.verdict)
             print(json.dumps(found.to_payload()), flush=True)  # noqa: T201
-    return code
+    if verdicts & BREACHES:
+        return INTEGRITY
+    return MISMATCH if verdicts & set(REFUSED) else ABSENT if "absent" in verdicts else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m replay",
         description="Replay recorded decisions, or confirm the certificates of their weights; one "
-        "JSON line each, exit 4 on any difference, 1 where a certificate is missing.",
+        "JSON line each, exit 3 on altered evidence, 4 on any difference, 1 where a certificate "
+        "is missing.",
     )
     parser.add_argument("task", nargs="?", choices=("replay", "certify"), default="replay")
     parser.add_argument("--ledger", type=Path, required=True, help="folder with audit.jsonl")

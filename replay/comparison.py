@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from ledger import dumps, sha256
 
@@ -18,9 +18,13 @@ Verdict: TypeAlias = Literal[
     "within_tolerance",
     "diverged",
     "input_missing",
+    "input_altered",
     "environment_differs",
     "chain_broken",
 ]
+
+BREACHES: Final[frozenset[str]] = frozenset({"input_altered", "chain_broken"})
+"""Verdicts that say that evidence is there and is not what was recorded."""
 
 WEIGHT_TOLERANCE = 1e-6
 """Largest difference of a weight for `within_tolerance`."""

@@ -40,11 +40,19 @@ class History:
         All records in order.
     blobs : BlobStore
         Where large results and snapshots are.
+
+    Attributes
+    ----------
+    runs : dict of str to Record
+        Run -> its opening record.
+    erased_runs : dict of str to Record
+        The same for openings of which the content was erased: what ran there is not known.
     """
 
     def __init__(self, records: Iterable[Record], blobs: BlobStore) -> None:
         self.blobs = blobs
         self.runs: dict[str, Record] = {}
+        self.erased_runs: dict[str, Record] = {}
         self._intents: dict[str, Record] = {}
         self._outcomes: dict[str, Record] = {}
         self._redactions: dict[object, Record] = {}
@@ -57,6 +65,8 @@ class History:
                 self._outcomes[record.id] = record
             elif record.type == "run" and record.status == "open":
                 self.runs[record.run_id] = record
+            elif record.type == "run" and record.redacted and record.id.endswith("/open"):
+                self.erased_runs[record.run_id] = record
 
     def decisions(self, run_id: str | None = None) -> list[str]:
         """Return the ids of all decisions, or of one run, in the order they were recorded."""
@@ -65,6 +75,14 @@ class History:
             for id_, record in self._intents.items()
             if run_id is None or record.run_id == run_id
         ]
+
+    def was_decided(self, id_: str) -> bool:
+        """Return whether there is something to take again: a result, or the error it ended with.
+
+        What was aborted, or has no outcome yet, was never decided. An outcome that was erased was.
+        """
+        outcome = self._outcomes.get(id_)
+        return outcome is not None and outcome.status != "aborted"
 
     def run(self, text: str) -> Record:
         """Return the opening record of the run whose id is `text`, or begins or ends with it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ledger import BlobMissingError, LedgerError, dumps, sha256
+from ledger import BlobAlteredError, BlobMissingError, LedgerError, dumps, sha256
 from pipeline.errors import PipelineError
 from pipeline.fingerprint import panel_digest
 from pipeline.ingestion.snapshot import from_snapshot, panel_of
@@ -111,15 +111,21 @@ class Replayer:
         if erased := self._history.erasure(decision.intent, decision.outcome):
             return Comparison(id_, "input_missing", first_difference=erased)
         try:
-            intent = Intent.from_payload(decision.intent.data)
-            evidence, digests = self._evidence(intent, decision.intent)
+            return self._replay(decision)
         except BlobMissingError as error:
             erased = self._history.erasure(missing=error.digest)
             return Comparison(id_, "input_missing", first_difference=erased or str(error))
+        except BlobAlteredError as error:
+            return Comparison(id_, "input_altered", first_difference=str(error))
         except (EvidenceMissingError, LedgerError, MalformedIntentError) as error:
             return Comparison(id_, "input_missing", first_difference=str(error))
+
+    def _replay(self, decision: Decision) -> Comparison:
+        id_ = decision.intent.id
         if decision.outcome is None or decision.outcome.status == "aborted":
             return Comparison(id_, "input_missing", "no outcome was recorded")
+        intent = Intent.from_payload(decision.intent.data)
+        evidence, digests = self._evidence(intent, decision.intent)
         other = _other_upstream(decision.outcome, digests)
         if other is not None:
             return Comparison(id_, "diverged", other)
@@ -130,7 +136,8 @@ class Replayer:
         differences = self._environment_differences(decision.intent.run_id)
         try:
             found = decide(intent, evidence)
-        except PipelineError as error:
+        except (PipelineError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # The last four are a defect of a stage: recorded without a code, compared like any.
             return _compare_failure(decision, error)
         if cast("Record", decision.outcome).status == "failed":
             return Comparison(id_, "diverged", "recorded a failure, found a result")
@@ -171,13 +178,15 @@ def _other_upstream(outcome: Record, digests: Mapping[str, str]) -> str | None:
     return None
 
 
-def _compare_failure(decision: Decision, error: PipelineError) -> Comparison:
-    """Compare a failure computed again with the recorded outcome."""
+def _compare_failure(decision: Decision, error: Exception) -> Comparison:
+    """Compare a failure computed again with the recorded outcome: its code and what it says."""
     outcome = cast("Record", decision.outcome)
     recorded = cast("Mapping[str, str]", outcome.data.get("error") or {})
     id_ = decision.intent.id
-    if outcome.status == "failed" and recorded.get("what") == error.what:
-        return Comparison(id_, "exact")
-    return Comparison(
-        id_, "diverged", f"recorded {outcome.status}, found error {error.code}: {error.what}"
+    code, what = (
+        (error.code, error.what) if isinstance(error, PipelineError) else (None, repr(error))
     )
+    if outcome.status == "failed" and (recorded.get("code"), recorded.get("what")) == (code, what):
+        return Comparison(id_, "exact")
+    found = f"found error {code or 'without code'}: {what}"
+    return Comparison(id_, "diverged", f"recorded {outcome.status}, {found}")

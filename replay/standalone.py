@@ -1,37 +1,26 @@
 """A verifier of weight proofs in one file, with the standard library of Python 3.8 or later.
 
-It shares no code with the rest, so that the two can contradict each other. Copy it anywhere::
-
-    python standalone.py PROOF VKEY [WITNESS_VKEY...]
-
-VKEY is the log's, from somebody you trust more than who gave you the proof; all witnesses named
-must have cosigned, and no others. Prints the chain and PASS, or FAIL and what does not hold.
+It shares no code with the rest, so that the two can contradict each other. Copy it anywhere and say
+`python standalone.py PROOF VKEY [WITNESS_VKEY...]`. VKEY is the log's, from somebody you trust more
+than who gave you the proof; all witnesses named must have cosigned, and no others.
 """
 
-# ruff: noqa: ANN401, B905, PLR2004 - JSON, Python 3.8, numbers of the standards
+# ruff: noqa: ANN401, B905, E401, I001, PLR2004 - JSON, Python 3.8, short imports, known numbers
 from __future__ import annotations
 
-import base64
-import json
-import math
-import re
-import struct
-import sys
-from datetime import date
-from decimal import Decimal
+import base64, datetime as dt, decimal, json, math, struct, sys
 from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any as Json
 
-LINE = re.compile(rb'([^\n]*),"hash":"([0-9a-f]{64})"\}')
-NOTE = re.compile("((.+)\n(0|[1-9][0-9]*)\n([^\n]{44})\n)\n((?:\u2014 .+\n)+)")
 SHAPE = ["bars", "checkpoint", "format", "records", "slices", "weight", "assay-weight-proof/1"]
 FOLLOWED = {"rebalance": ["weights"], "simulate": ["trades"], "compose": []}
 STEPS = {"ingest", "assess", "detect", "select", "optimize", "flatten", *FOLLOWED}
 P, Q = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D, Y = -121665 * pow(121666, -1, P) % P, 4 * pow(5, -1, P) % P
+BASE = 15112221349535400772501151409588531511454012693041857206046113283949847762202, Y
 ERRORS = OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError
 ERRORS += RecursionError, struct.error  # type: ignore[assignment]
-D = -121665 * pow(121666, -1, P) % P
 
 
 def require(holds: object, message: str) -> None:
@@ -48,22 +37,20 @@ def decode(text: str) -> bytes:
 
 
 def canonical(value: Json) -> str:
-    """Return JSON as RFC 8785 spells it, with keys of ASCII and all numbers as floats."""
+    """Return JSON as RFC 8785 spells it, with all numbers as floats."""
     if isinstance(value, dict):
-        require("".join(value).isascii(), "a key that is not ASCII")
         return "{" + ",".join(f"{canonical(k)}:{canonical(value[k])}" for k in sorted(value)) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(canonical, value)) + "]"
     if type(value) is not float:
         return json.dumps(value, ensure_ascii=False)
-    require(math.isfinite(value), "not a number of JSON")
-    spelled = Decimal(repr(value)).normalize()
+    spelled = decimal.Decimal(repr(value)).normalize()
     return format(spelled, "f" if 1e-6 <= abs(value) < 1e21 else "e") if value else "0"
 
 
 def parse(data: bytes) -> Json:
     """Return the value of canonical JSON."""
-    value = json.loads(data.decode(), parse_int=float)
+    value = json.loads(data.decode(), parse_int=float, parse_constant=int)  # int refuses NaN
     require(canonical(value).encode() == data, "another spelling of JSON")
     return value
 
@@ -76,224 +63,189 @@ def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
         x, y = a[0] * b[1] + a[1] * b[0], a[1] * b[1] + a[0] * b[0]
         return x * pow(1 + t, -1, P) % P, y * pow(1 - t, -1, P) % P
 
-    def multiply(factor: int, y: int) -> Json:
-        odd, y, total = y >> 255, y & (1 << 255) - 1, (0, 1)
-        square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
-        x = pow(square, (P + 3) // 8, P)
-        x = x if (x * x - square) % P == 0 else x * pow(2, (P - 1) // 4, P) % P
-        require(y < P and (x * x - square) % P == 0, "not a point")
-        for bit in f"{factor:b}":
-            total = add(total, total)
-            total = add(total, (x if x & 1 == odd else P - x, y)) if bit == "1" else total
-        return total
-
-    s, key = int.from_bytes(signature[32:], "little"), int.from_bytes(public, "little")
-    digest = int.from_bytes(sha512(signature[:32] + public + message).digest(), "little")
-    x, y = add(multiply(s, 4 * pow(5, -1, P) % P), multiply(Q - digest % Q, key))
-    r = (y | (x & 1) << 255).to_bytes(32, "little")
-    return len(signature) == 64 and s < Q and r == signature[:32]
+    key, s = int.from_bytes(public, "little"), int.from_bytes(signature[32:], "little")
+    odd, y, total = key >> 255, key % 2**255, (0, 1)
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    x = x if (x * x - square) % P == 0 else x * pow(2, (P - 1) // 4, P) % P
+    require(y < P and (x * x - square) % P == 0, "not a point")
+    k = int.from_bytes(sha512(signature[:32] + public + message).digest(), "little") % Q
+    minus = (P - x if x & 1 == odd else x, y)
+    for bit in range(252, -1, -1):  # s * BASE - k * key, which is the first half of a signature
+        point = [(0, 1), BASE, minus, add(BASE, minus)][(s >> bit & 1) + 2 * (k >> bit & 1)]
+        total = add(add(total, total), point)
+    r = total[1] | (total[0] & 1) << 255
+    return s < Q and signature == r.to_bytes(32, "little") + s.to_bytes(32, "little")
 
 
-def check_signatures(text: str, lines: list[str], vkeys: list[str]) -> str:
-    """Check that exactly these keys signed, the log's first."""
-    keys = [tuple(key.strip().split("+", 2)) for key in vkeys]
-    require(text.startswith(keys[0][0] + "\n"), f"not a checkpoint of {keys[0][0]}")
-    require(len(lines) == len(keys), "not signed by exactly the keys that were given")
-    for line, (name, key_id, spelled) in zip(lines, [keys[0], *sorted(keys[1:])]):
-        key, value, message = decode(spelled), decode(line[len(name) + 3 :]), text
-        own = line.startswith(f"\u2014 {name} ") and value[:4].hex() == key_id
-        own = own and key[0] == (1 if line == lines[0] else 4)
-        if key[0] == 4:
-            message = f"cosignature/v1\ntime {int.from_bytes(value[4:12], 'big')}\n{text}"
-            own, value = own and value[4] < 128, value[8:]
+def check_signatures(note: str, vkeys: list[str]) -> None:
+    """Check that exactly these keys signed a checkpoint, the log's first."""
+    text, _, signed = note.partition("\n\n")
+    log, *others = [key.strip().split("+", 2) for key in vkeys]
+    own = text.split("\n")[0] == log[0] and signed[-1] == "\n"
+    require(own and signed.count("\n") == len(vkeys), "not signed by exactly the keys given")
+    for line, (name, key_id, spelled) in zip(signed.split("\n"), [log, *sorted(others)]):
+        key, value, message = decode(spelled), decode(line[len(name) + 3 :]), f"{text}\n"
+        own = [value[:4].hex(), key[0]] == [key_id, 1 if name == log[0] else 4]
+        if key[0] == 4:  # a cosignature states its time
+            time, value = int.from_bytes(value[4:12], "big"), value[8:]
+            message = f"cosignature/v1\ntime {time}\n{message}"
+        own = own and line.startswith(f"\u2014 {name} ")
         require(own and is_signed(key[1:], message.encode(), value[4:]), f"not signed by {name}")
-    return ", cosigned by ".join(key[0] for key in keys)
 
 
 def open_record(entry: Json, size: int, root: bytes) -> Json:
-    """Return a record that is under the root, with the `result` that its digest names."""
-    match: Json = LINE.fullmatch(entry["line"].encode())
-    require(match, "not a record")
-    node, record = sha256(b"\0" + match[1] + b"}").digest(), parse(match[1] + b"}")
-    require(node.hex().encode() == match[2], "a record does not state its own hash")
+    """Return a record that is under the root, with the `result` that its digests name."""
+    body = entry["line"].rpartition(',"hash":"')[0] + "}"
+    node, record = sha256(b"\0" + body.encode()).digest(), parse(body.encode())
+    own = entry["line"] == f'{body[:-1]},"hash":"{node.hex()}"}}'
     index, last, path = int(record["seq"]), size - 1, [decode(each) for each in entry["path"]]
-    require(0 <= index <= last and {len(each) for each in path} <= {32}, "not a path")
+    own = own and 0 <= index == record["seq"] <= last
     while last:
         if index % 2 or index < last:
             other = path.pop(0)
             node = sha256(b"\1" + (other + node if index % 2 else node + other)).digest()
         index, last = index // 2, last // 2
-    require(not path and node == root, f"record {record['seq']:.0f} is not under the signed root")
-    named, data = record.get("outputs", {}).get("result"), record["data"]
-    require(set(entry) - {"line", "path"} == ({"result"} if named else set()), "other members")
-    if record["type"] == "outcome":
-        text = entry["result"] if named else canonical(data["result"])
-        digest = sha256(text.encode()).hexdigest()
-        require(digest == data["result_sha256"] == (named or digest), "another result")
-        record["result"] = parse(text.encode())
+    require(own and not path and node == root, f"record {record['seq']} is not under the root")
+    data, named = record["data"], record.get("outputs", {}).get("result")
+    require([*entry] == ["line", "path", "result"][: 3 if named else 2], "other members")
+    if named or record["type"] == "outcome":
+        text = (entry["result"] if named else canonical(data["result"])).encode()
+        stated = {named or data["result_sha256"], data["result_sha256"]}
+        require(stated == {sha256(text).hexdigest()}, "another result")
+        record["result"] = parse(text)
     return record
 
 
-def follow(records: list[Json], top: str, sleeves: list[str]) -> Json:
+def follow(records: Json, top: str, symbol: str) -> Json:
     """Return the decisions that lead to a weight, by id; there is no record beside them."""
-    run, intents = records[0], {each["id"]: each for each in records if each["type"] == "intent"}
-    outcomes = [each for each in records if each["type"] == "outcome"]
-    require(len(records) == 1 + 2 * len(intents) == 1 + 2 * len(outcomes), "unpaired records")
+    run, found = records[0]["run_id"], {(each["type"], each["id"]): each for each in records}
+    read = {each["data"].get("sleeve"): each["id"] for each in records if each["step"] == "ingest"}
+    links: list[Json] = [(top, None, None, math.inf)]
     chain: Json = {}
-    wanted: Json = {top: []}  # id -> digest and snapshot that those above it state
-    for each in reversed(outcomes):  # what a decision builds on stands before it
-        require(each["id"] in wanted and each["id"] in intents, f"not needed: {each['id']}")
-        intent, links, stated = intents.pop(each["id"]), wanted.pop(each["id"]), each["data"]
-        each["intent"], chain[each["id"]], up = intent, each, intent["data"]["upstream"]
-        snapshot, step = intent.get("inputs", {}).get("snapshot"), each["step"]
-        pair = [(record["step"], record["run_id"]) for record in (intent, each)]
-        known = step in STEPS and intent["data"]["stage"] == step + "@1" and each["status"] == "ok"
-        known = known and pair == [(step, run["run_id"])] * 2 and intent["seq"] < each["seq"]
-        known = known and type(up) is type(stated["upstream_sha256"]) is dict
-        require(known and set(up) == set(stated["upstream_sha256"]), f"no decision: {each['id']}")
-        for digest, shared in links:
-            require(digest in ("", stated["result_sha256"]), f"another result of {each['id']}")
-            require(step == "compose" or shared in ("", snapshot), "decisions on two snapshots")
-        for role in ["weights", *sleeves] if step == "flatten" else FOLLOWED.get(step, up):
-            shared = "" if role.startswith("sleeve.") else snapshot
-            wanted.setdefault(up[role], []).append((stated["upstream_sha256"][role], shared))
+    for id_, digest, shared, before in links:  # grows while it is read
+        intent, each = found["intent", id_], found["outcome", id_]
+        asked, stated, step = intent["data"], each["data"]["upstream_sha256"], each["step"]
+        up, snapshot = asked["upstream"], intent.get("inputs", {}).get("snapshot", "")
+        pair = [intent["step"], intent["run_id"], each["run_id"], asked["stage"], each["status"]]
+        fits = pair == [step, run, run, step + "@1", "ok"] and step in STEPS
+        fits = fits and up.keys() == stated.keys() and intent["seq"] < each["seq"] < before
+        fits = fits and digest in (None, each["data"]["result_sha256"])
+        require(fits and (step == "compose" or shared in (None, snapshot)), f"{id_} does not fit")
+        roles = [] if id_ in chain else FOLLOWED.get(step, up)
+        chain[id_] = each
+        each["asked"], each["snapshot"] = asked, snapshot
+        if step == "flatten":
+            (each["flat"],) = [w for w in each["result"]["weights"] if w["symbol"] == symbol]
+            roles = ["weights", *("sleeve." + path["sleeve"] for path in each["flat"]["paths"])]
         if step == "optimize":
-            found = [i for i in intents.values() if i["step"] == "ingest"]
-            found = [i["id"] for i in found if i["data"]["sleeve"] == intent["data"]["sleeve"]]
-            (each["source"],) = [up["composition"]] if "composition" in up else found
-            wanted.setdefault(each["source"], []).append(("", snapshot))
-    require(not wanted, f"not here: {', '.join(wanted)}")
+            each["source"] = up.get("composition") or read[asked["sleeve"]]
+            links.append((each["source"], None, None, intent["seq"]))
+        for role in roles:
+            one = None if role.startswith("sleeve.") else snapshot
+            links.append((up[role], stated[role], one, each["seq"]))
+    require(len(records) == 1 + 2 * len(chain), "records beside the chain")
     return chain
 
 
 def open_slice(data: bytes, each: Json, source: Json) -> Json:
-    """Return symbol -> days and closes, of the rows that an `optimize` decision could use."""
+    """Return symbol -> last day and close, of the rows that an `optimize` decision could use."""
+    made, asked = source["result"], each["asked"]["slice"]
+    symbols, *origin = made.get("symbols"), made.get("price_field"), source["snapshot"]
+    if "composition" in each["asked"]["upstream"]:
+        symbols = [row["sleeve"] for row in made["sleeves"]]
+        origin = ["close", source["outputs"]["snapshot"]]
+    names, rows = ["", *symbols], int(asked["rows"])
+    size, start = 8 * rows, len(data) - (8 * rows + 16) * len(names)
+    parts = {name: data[start + 16 + i * (size + 16) :][:size] for i, name in enumerate(names)}
 
     def preimage(names: list[str]) -> bytes:
         columns = [["date", "date"], *([name, "float64"] for name in names)]
         header = {"columns": columns, "kind": "panel", "order": ["date"], "rows": rows}
         spelled = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
-        framed = len(spelled).to_bytes(8, "little") + spelled
-        return b"assay.table.v1\n" + framed + b"".join(parts[name] for name in ["", *names])
+        buffers = [struct.pack("<qq", 0, size) + parts[name] for name in ["", *names]]
+        return b"assay.table.v1\n" + struct.pack("<q", len(spelled)) + spelled + b"".join(buffers)
 
-    start = 23 + int.from_bytes(data[15:23], "little")
-    header, asked, made = json.loads(data[23:start]), each["intent"]["data"], source["result"]
-    rows, names = header["rows"], [name for name, _ in header["columns"][1:]]
-    step = 16 + 8 * rows  # of each column: no bitmap, the length of the buffer, the buffer
-    parts = dict(zip(["", *names], (data[i : i + step] for i in range(start, len(data), step))))
-    require(preimage(names) == data, "not a panel")
-    days = struct.unpack(f"<qq{rows}q", parts[""])[2:]
-    dates = [date.fromordinal(719163 + day).isoformat() for day in days]
-    found = {"first": dates[0], "last": dates[-1], "rows": rows, "columns": len(names)}
-    require({**asked["slice"], **found} == asked["slice"], "not the rows that were asked for")
-    require(list(days) == sorted(set(days)) and dates[-1] <= asked["as_of"], "days out of order")
+    days = struct.unpack(f"<{rows}q", parts[""])
+    dates = [dt.date.fromordinal(719163 + day).isoformat() for day in days]
+    found = {"first": dates[0], "last": dates[-1], "rows": rows, "columns": len(names) - 1}
+    own = {**asked, **found} == asked and preimage(names[1:]) == data and dates == sorted({*dates})
+    require(own and dates[-1] <= each["asked"]["as_of"], "not the rows that were asked for")
     used = sha256(preimage(sorted(each["result"]["weights"]))).hexdigest()
-    require(used == each["result"]["slice_sha256"], "not the closes that were weighed")
-    snapshot, field = source["intent"].get("inputs", {}).get("snapshot"), made.get("price_field")
-    if source["step"] == "compose":
-        made = {"symbols": [row["sleeve"] for row in made["sleeves"]]}
-        snapshot, field = source["outputs"]["snapshot"], "close"
-    known = [made["symbols"], field, snapshot, source["seq"] < each["intent"]["seq"]]
-    wanted = [names, asked["slice"]["field"], each["intent"]["inputs"]["snapshot"], True]
-    require(known == wanted, "not the prices that were ingested")
-    return {n: list(zip(dates, struct.unpack(f"<qq{rows}d", parts[n])[2:])) for n in names}
+    own = [used, *origin] == [each["result"]["slice_sha256"], asked["field"], each["snapshot"]]
+    require(own, "not the closes that were weighed, or not those that were ingested")
+    columns = {name: zip(dates, struct.unpack(f"<{rows}d", parts[name])) for name in names[1:]}
+    return {name: [bar for bar in columns[name] if math.isfinite(bar[1])][-1:] for name in columns}
 
 
-def shares(book: Json) -> Json:
-    """Return what a sleeve holds, as fractions of its NAV."""
-    if book["step"] == "rebalance":
-        return book["result"]["targets"]
-    held, nav = book["result"]["holdings_end"]["positions"], book["result"]["holdings_end"]["cash"]
-    require({type(each) for each in [nav, *held.values()]} == {float}, "not cash and positions")
-    for symbol in sorted(held):
-        nav += held[symbol]
-    return {symbol: value / nav for symbol, value in held.items()}
-
-
-def check_sum(chain: Json, top: Json, flat: Json, symbol: str) -> list[Json]:
-    """Check a flattened weight against its sleeves; return who weighed the symbol."""
-    up, weighed, parts = top["intent"]["data"]["upstream"], [], []
-    for path in flat["paths"]:
-        book = chain[up["sleeve." + path["sleeve"]]]
+def weighed(chain: Json, top: Json, symbol: str) -> list[Json]:
+    """Check a flattened weight against its sleeves; return what weighed the symbol in each."""
+    up, parts, found = top["asked"]["upstream"], [], []
+    for path in top["flat"]["paths"]:
+        book, held, nav = chain[up["sleeve." + path["sleeve"]]], None, 1.0
+        if book["step"] == "simulate":  # a book that drifted since it was traded
+            held, nav = (book["result"]["holdings_end"][each] for each in ("positions", "cash"))
+            for each in sorted(held):
+                nav += held[each]
+            book = chain[book["asked"]["upstream"]["trades"]]
+        below, targets = chain[book["asked"]["upstream"]["weights"]], book["result"]["targets"]
+        require(targets.get(symbol) == below["result"]["weights"].get(symbol), "off its target")
         outer = chain[up["weights"]]["result"]["weights"][path["sleeve"]]
-        parts.append(outer * shares(book)[symbol])
-        product = {"sleeve_weight": outer, "weight": parts[-1]}
-        require({**path, **product} == path and parts[-1] != 0, "not the product")
-        while book["step"] in FOLLOWED:
-            below = chain[book["intent"]["data"]["upstream"][FOLLOWED[book["step"]][0]]]
-            target = book["step"] != "rebalance" or below["result"]["weights"].get(symbol)
-            require(target in (True, shares(book).get(symbol)), "a book off its target")
-            book = below
-        weighed.append(book)
-    require(not parts or math.fsum(parts) == flat["net"], "not the sum over the sleeves")
-    return weighed or [top]
+        share = (targets if held is None else held)[symbol] / nav
+        parts.append(outer * share)
+        product = {**path, "sleeve_weight": outer, "weight": parts[-1]}
+        require(canonical(product) == canonical(path) and parts[-1] != 0, "not the product")
+        found.append(below)
+    require(found and math.fsum(parts) == top["flat"]["net"], "not the sum over the sleeves")
+    return found
 
 
 def check(data: bytes, vkeys: list[str]) -> str:
     """Check a proof and return the chain in words."""
-    require(len(data) <= 1 << 26, "too large")
+    require(len(data) <= 1 << 26 and data[-1:] == b"\n", "too large, or cut off")
     proof = parse(data[:-1])
-    require([*sorted(proof), proof["format"], data[-1:]] == [*SHAPE, b"\n"], "not a weight proof")
-    note: Json = NOTE.fullmatch(proof["checkpoint"])
-    require(note, "not a checkpoint")
-    records = [open_record(each, int(note[3]), decode(note[4])) for each in proof["records"]]
-    weight, run, places = proof["weight"], records[0], [each["seq"] for each in records]
-    require(places == sorted(set(places)), "records out of order")
-    named = [run["data"]["environment"]["lock_sha256"], run["data"]["manifest_sha256"]]
+    require([*proof, proof["format"]] == SHAPE, "not a weight proof")
+    size, root = proof["checkpoint"].split("\n")[1:3]
+    records = [open_record(each, int(size), decode(root)) for each in proof["records"]]
+    run, weight, places = records[0], proof["weight"], [each["seq"] for each in records]
+    lock, commit = (run["data"]["environment"][name] for name in ("lock_sha256", "commit"))
     own = [run["type"], run["status"], run["inputs"]["lock"], run["inputs"]["manifest"]]
-    require(own == ["run", "open", *named], "not the opening of a run")
-    require(type(run["data"]["environment"]["commit"]) is str, "a run without a commit")
-    tops = [each for each in records if each["type"] == "outcome"]
-    (top,) = [each for each in tops if each["id"] == weight["decision"]]
-    symbol = weight["symbol"]
-    flat: Json = {"net": 0.0, "paths": []}
-    if top["step"] == "flatten":
-        (flat,) = [each for each in top["result"]["weights"] if each["symbol"] == symbol]
-    elif top["step"] == "optimize":
-        flat["net"] = top["result"]["weights"].get(symbol)
-    value, names = flat["net"], [path["sleeve"] for path in flat["paths"]]
+    fits = own == ["run", "open", lock, run["data"]["manifest_sha256"]] and type(commit) is str
+    require(fits and places == sorted({*places}), "not the opening of a run and what follows")
+    symbol, chain = weight["symbol"], follow(records, weight["decision"], weight["symbol"])
+    top = chain[weight["decision"]]
+    value = top["flat"]["net"] if "flat" in top else top["result"]["weights"][symbol]
     require(type(value) is float and value != 0, f"{symbol} is not held")
-    stated = {"decision": top["id"], "symbol": symbol, "value": value}
-    require(canonical(weight) == canonical(stated), f"the weight in the record is {value}")
-    require((top["step"] == "flatten") == bool(names), "no sleeve holds it")
-    chain = follow(records, top["id"], ["sleeve." + name for name in names])
     slices = {sha256(each).hexdigest(): each for each in map(decode, proof["slices"])}
-    asked = {
-        each["id"]: each["intent"]["data"]["slice"]["sha256"]
-        for each in chain.values()
-        if each["step"] == "optimize"
-    }
-    given = [sha256(decode(each)).hexdigest() for each in proof["slices"]]
-    require(given == sorted(set(asked.values())), "not the slices that were asked for")
-    closes = {
-        id_: open_slice(slices[digest], chain[id_], chain[chain[id_]["source"]])
-        for id_, digest in asked.items()
-    }
+    asked = {i: each["asked"]["slice"]["sha256"] for i, each in chain.items() if "source" in each}
+    same = [*slices] == sorted({*asked.values()}) and len(slices) == len(proof["slices"])
+    require(same, "not the slices that were asked for")
+    closes = {i: open_slice(slices[asked[i]], chain[i], chain[chain[i]["source"]]) for i in asked}
     bars = []
-    for each in check_sum(chain, top, flat, symbol):
-        day, price = [bar for bar in closes[each["id"]][symbol] if math.isfinite(bar[1])][-1]
-        sleeve = each["intent"]["data"]["sleeve"]
-        bars.append({"date": day, "price": price, "sleeve": sleeve, "symbol": symbol})
-    require(canonical(proof["bars"]) == canonical(bars), f"the last bars are {bars}")
-    signers = check_signatures(note[1], note[5].split("\n")[:-1], vkeys)
-    lines = [f"weight  {symbol} {canonical(value)}", f"given   {top['id']}"]
-    lines += [f"record  {each['seq']:.0f} {each['id']}" for each in reversed(list(chain.values()))]
-    lines += [f"slice   {digest}, {len(slices[digest])} bytes" for digest in given]
+    for each in weighed(chain, top, symbol) if "flat" in top else [top]:
+        ((day, close),) = closes[each["id"]][symbol]
+        bars += [{"date": day, "price": close, "sleeve": each["asked"]["sleeve"], "symbol": symbol}]
+    stated = [{"decision": top["id"], "symbol": symbol, "value": value}, bars]
+    same = canonical([weight, proof["bars"]]) == canonical(stated)
+    require(same, f"the weight is {value}, the last bars are {bars}")
+    check_signatures(proof["checkpoint"], vkeys)
+    lines = [f"weight  {symbol} {canonical(value)}"]
+    lines += [f"record  {each['seq']:.0f} {id_}" for id_, each in chain.items()]
+    lines += [f"slice   {digest}, {len(slices[digest])} bytes" for digest in slices]
     lines += [f"bar     {b['date']} {symbol} {canonical(b['price'])} ({b['sleeve']})" for b in bars]
-    lines += [f"run     {run['run_id']}, commit {run['data']['environment']['commit']}"]
-    lines += [f"head    {note[3]} records, root {note[4]}, signed by {signers}"]
+    lines += [f"run     {run['run_id']}, commit {commit}"]
+    lines += [f"head    {size} records, root {root}, signed by {', '.join(vkeys)}"]
     return "\n".join(lines)
 
 
 def main(arguments: list[str]) -> int:
     """Check one proof; print the chain and PASS, or FAIL and why."""
     try:
-        said = check(Path(arguments[0]).read_bytes(), arguments[1:])
+        said, code = f"{check(Path(arguments[0]).read_bytes(), arguments[1:])}\nPASS\n", 0
     except ERRORS as error:
-        sys.stdout.write(f"FAIL {error}\n")
-        return 3
-    sys.stdout.write(f"{said}\nPASS\n")
-    return 0
+        said, code = f"FAIL {error}\n", 3
+    sys.stdout.write(said)
+    return code
 
 
 if __name__ == "__main__":
