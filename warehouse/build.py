@@ -1,9 +1,11 @@
 """Builds the warehouse: load, derive, hash, publish.
 
 1. `load` brings `build.duckdb` up to the end of the ledger; the head that the marts stand on is
-   written beside the records. A crash here leaves the file as it was.
-2. dbt runs in a process of its own, which ends and thereby releases the file. A crash here leaves
-   the published snapshot as it was.
+   written beside the records. A crash here leaves the file as it was. Tables that the same models
+   derived at an earlier head stay; any other model, or an earlier head, begins from the records.
+2. Models marked `grows_by` replace only what new records can have changed; the others are derived
+   anew. dbt runs in a process of its own, which ends and thereby releases the file. A crash here
+   leaves the published snapshot as it was.
 3. The marts are hashed and the file is copied to `snapshots/<seq>-<hash>.duckdb`, read-only, by an
    atomic rename; then `snapshot.duckdb` points to it. Readers keep the file they have opened.
 
@@ -15,6 +17,7 @@ appends to the ledger.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -24,6 +27,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +40,7 @@ from warehouse.errors import (
     NothingToBuildError,
     WarehouseBusyError,
 )
-from warehouse.lineage import derive_lineage, read_columns, read_models, write_lineage
+from warehouse.lineage import TABLE, derive_lineage, read_columns, read_models, write_lineage
 from warehouse.load import load
 
 if TYPE_CHECKING:
@@ -48,9 +52,33 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 """The dbt project of this checkout."""
 DERIVED = ("staging", "intermediate", *SCHEMAS)
-"""The schemas that dbt makes; a model that is no longer there leaves no table behind."""
+"""The schemas that dbt makes. Other models begin without them, so none leaves a table behind."""
 SNAPSHOTS_KEPT = 3
 """Older snapshots are removed; all of them can be built again."""
+
+_SOURCES = frozenset({".sql", ".yml", ".md", ".csv"})
+"""Files of the dbt project that can change a mart."""
+
+# Late facts change rows of older runs only through a decision that both name, so the runs that
+# share one with a new record are derived anew as well.
+_GROWTH = """
+insert into raw.growth
+with recent as (
+    select run_id, regexp_replace(id, '/[0-9]+$', '') as decision_key
+    from raw.records where seq > $1
+)
+select run_id, min(seq)
+from raw.records
+where run_id in (
+    select run_id from recent where run_id is not null
+    union
+    select run_id from raw.records
+    where run_id is not null and regexp_replace(id, '/[0-9]+$', '') in (
+        select decision_key from recent where decision_key is not null
+    )
+)
+group by run_id
+"""
 
 _CHAIN_TESTS = ("assert_chain_holds", "assert_marts_stand_on_the_head")
 _DBT = "from dbt.cli.main import cli; cli()"
@@ -145,6 +173,7 @@ def build(workspace: Path, *, through_seq: int | None = None, rebuild: bool = Fa
         head = loaded.through_seq if through_seq is None else through_seq
         head_hash = _set_head(database, head)
         marts, findings = _derive(database, folder / "dbt")
+        _mark_derived(database, head)
         snapshot = _publish(database, folder, f"{head}-{head_hash[:12]}.duckdb")
     seconds = time.perf_counter() - started
     return BuildResult(head, head_hash, marts, findings, snapshot, loaded, seconds)
@@ -169,8 +198,30 @@ def rehash(workspace: Path, through_seq: int) -> tuple[MartDigest, ...]:
         return _derive(database, Path(scratch) / "dbt")[0]
 
 
+@contextmanager
+def derived_at(workspace: Path, through_seq: int) -> Iterator[Path]:
+    """Yield the marts at an earlier head as a database that is gone afterwards.
+
+    Nothing is published and the warehouse is not touched: this is how a report of an earlier head
+    is rendered again when its snapshot is not kept any more.
+
+    Parameters
+    ----------
+    workspace : Path
+        The folder `.assay`.
+    through_seq : int
+        The head, as named by the report.
+    """
+    with tempfile.TemporaryDirectory(dir=workspace, prefix="rederive-") as scratch:
+        database = Path(scratch) / "build.duckdb"
+        load(database, workspace)
+        _set_head(database, through_seq)
+        _derive(database, Path(scratch) / "dbt")
+        yield database
+
+
 def _set_head(database: Path, through_seq: int) -> str:
-    """Drop what was derived, write which record the marts stand on, and return its hash."""
+    """Write which record the marts stand on, prepare what is derived, and return its hash."""
     with duckdb.connect(str(database)) as connection:
         row = connection.execute(
             "select hash from raw.records where seq = ?", [through_seq]
@@ -183,12 +234,37 @@ def _set_head(database: Path, through_seq: int) -> str:
                 fix="name the `through_seq` of a recorded build, or none for the last record",
             )
         connection.begin()
-        for schema in DERIVED:
-            connection.execute(f"drop schema if exists {schema} cascade")
+        _prepare_growth(connection, through_seq)
         connection.execute("delete from raw.head")
         connection.execute("insert into raw.head values (?, ?)", [through_seq, row[0]])
         connection.commit()
     return str(row[0])
+
+
+def _prepare_growth(connection: duckdb.DuckDBPyConnection, through_seq: int) -> None:
+    """Keep what the same models derived up to an earlier head; drop everything otherwise."""
+    connection.execute("delete from raw.growth")
+    kept = connection.execute(
+        "select through_seq from raw.derived where models_sha256 = ? and through_seq <= ?",
+        [hash_models(), through_seq],
+    ).fetchone()
+    if kept is not None:
+        connection.execute(_GROWTH, [kept[0]])
+        return
+    connection.execute("delete from raw.derived")
+    for schema in DERIVED:
+        connection.execute(f"drop schema if exists {schema} cascade")
+
+
+def hash_models() -> str:
+    """Return the digest of everything in the dbt project and of the versions that run it."""
+    digest = hashlib.sha256(f"{version('dbt-core')} {duckdb.__version__}\n".encode())
+    for path in sorted(PROJECT.rglob("*")):
+        if path.suffix in _SOURCES and "target" not in path.relative_to(PROJECT).parts:
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(PROJECT).as_posix()} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
 
 
 def _derive(
@@ -197,11 +273,23 @@ def _derive(
     """Run dbt on `database` and return what the marts hold."""
     run_dbt(database, target, "build", "--no-write-json", "--exclude-resource-type", "unit_test")
     with duckdb.connect(str(database)) as connection:
-        write_lineage(connection, derive_lineage(read_models(target), read_columns(connection)))
+        columns = read_columns(connection)
+        if TABLE not in columns:  # What is kept of an earlier build was derived by the same models.
+            write_lineage(connection, derive_lineage(read_models(target), columns))
         findings = connection.execute(
             "select rule, count(*) from health.fct_findings group by rule order by rule"
         ).fetchall()
         return hash_marts(connection), tuple(RuleFindings(*row) for row in findings)
+
+
+def _mark_derived(database: Path, through_seq: int) -> None:
+    """Write that everything derived is whole, so that the next build may add to it."""
+    with duckdb.connect(str(database)) as connection:
+        connection.begin()
+        connection.execute("delete from raw.derived")
+        connection.execute("insert into raw.derived values (?, ?)", [through_seq, hash_models()])
+        connection.execute("delete from raw.growth")
+        connection.commit()
 
 
 def run_dbt(database: Path, target: Path, *arguments: str) -> None:

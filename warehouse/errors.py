@@ -62,7 +62,7 @@ class NothingToBuildError(WarehouseError):
 
 
 class BuildFileError(WarehouseError):
-    """The build file is damaged, or was made by another version of this code."""
+    """The build file is damaged, or is no file of the warehouse."""
 
     code = "E0311"
     exit_code = 2

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -106,6 +106,10 @@ class _ContentErased(Exception):  # noqa: N818 - no error: the build file begins
     """Content that was loaded earlier was lawfully erased since."""
 
 
+class _LayoutDiffers(Exception):  # noqa: N818 - no error: the build file begins anew
+    """The build file was made by another version of this code."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadResult:
     """What a load did.
@@ -118,11 +122,14 @@ class LoadResult:
         Seq of the last record loaded.
     through_hash : str
         Its hash.
+    anew : str
+        Why the file that was there was made anew; empty if it was added to, or was not there.
     """
 
     added: int
     through_seq: int
     through_hash: str
+    anew: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +161,8 @@ def load(database: Path, workspace: Path) -> LoadResult:
     HistoryDiffersError
         If the ledger does not begin with the records that were loaded before.
     BuildFileError
-        If the file is of another layout or damaged.
+        If the file is damaged. One of another version of this code is made anew: all of it is
+        derived.
     """
     if not list_segments(workspace / "ledger"):
         raise NothingToBuildError(
@@ -168,8 +176,11 @@ def load(database: Path, workspace: Path) -> LoadResult:
         return _load(database, workspace)
     except _ContentErased:
         # What was loaded lies in the file until it is gone: so the file goes, and with it the rest.
-        database.unlink()
-        return _load(database, workspace)
+        why = "content that it held was lawfully erased"
+    except _LayoutDiffers:
+        why = "it was made by another version of this code"
+    database.unlink()
+    return replace(_load(database, workspace), anew=why)
 
 
 def _load(database: Path, workspace: Path) -> LoadResult:
@@ -197,7 +208,7 @@ def _opened(database: Path) -> duckdb.DuckDBPyConnection:
         raise _unusable(database, str(error).partition("\n")[0]) from error
     if found != [(digest,)]:
         connection.close()
-        raise _unusable(database, "it was made by another version of this code")
+        raise _LayoutDiffers
     return connection
 
 

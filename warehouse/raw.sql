@@ -59,3 +59,17 @@ create table if not exists raw.head (
     through_seq bigint not null,
     through_hash varchar not null
 );
+
+-- One row after a build that ended well: how far the derived tables go, and the digest of the models
+-- that derived them. The next build adds to tables of the same models only.
+create table if not exists raw.derived (
+    through_seq bigint not null,
+    models_sha256 varchar not null
+);
+
+-- One row per run whose derived rows the build at hand replaces: it was recorded to since, or shares
+-- a decision with one that was.
+create table if not exists raw.growth (
+    run_id varchar not null,
+    first_seq bigint not null
+);

@@ -27,6 +27,7 @@ TESTED = {
     "a_spell_ends_when_the_status_changes",
     "the_inventory_counts_what_was_asked_for",
     "a_blob_is_cited_by_the_first_record_that_names_it",
+    "approvals_end_by_withdrawal_dismissal_and_resumption",
 }
 
 

@@ -323,8 +323,36 @@ def test_the_story_has_a_place_for_every_mart(derived: Path) -> None:
         and rows_of(derived, f"select 1 from {model.schema}.{model.name} limit 1") == []  # noqa: S608
     }
     # Live runs and their approvals have a story of their own: `tests/warehouse/test_approvals.py`.
-    assert empty == {"fct_findings", "fct_builds", "fct_approvals", "fct_gate_verdicts"}
+    # Certifications have theirs below, scores rows by hand in `_metrics__scores_unit_tests.yml`.
+    elsewhere = {"fct_approvals", "fct_gate_verdicts", "fct_certifications", "fct_scores"}
+    assert empty == {"fct_findings", "fct_builds"} | elsewhere
     assert tell().drafts
+
+
+def test_a_certification_is_a_row_of_the_decision_that_it_certifies(tmp_path: Path) -> None:
+    """Cell and window are those of the decision; one that no record knows has none."""
+    story = tell()
+    story.open("20261127T040000Z-certify", "certify", None)
+    id_ = story.intend("certify", "all", sleeve="all", params={"decisions": [WEIGHTS, "unknown"]})
+    confirmed = {"decision_id": WEIGHTS, "cell": "custom.hrp", "verdict": "confirmed",
+                 "kind": "duality_gap"}  # fmt: skip
+    absent = {"decision_id": "unknown", "cell": "custom.hrp", "verdict": "absent",
+              "kind": "none", "reason": "no such decision"}  # fmt: skip
+    story.conclude(id_, {"verdicts": [confirmed, absent]})
+    story.close()
+    database = derive(write_workspace(tmp_path, story))
+    assert failing_tests(database) == {}
+    step, cell = WEIGHTS.split("/")[1:3]
+    rows = rows_of(
+        database,
+        "select decision_id, sleeve, engine, risk_profile, verdict, reason "
+        "from meta.fct_certifications order by certification_id",
+    )
+    assert step == "optimize"
+    assert rows == [
+        (WEIGHTS, *cell.split(".")[:3], "confirmed", None),
+        ("unknown", None, None, None, "absent", "no such decision"),
+    ]
 
 
 def test_an_erased_record_is_no_finding(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from ledger import dumps, sha256
 from tests.warehouse.derivation import build_schemas, derive, nodes
 from tests.warehouse.synthetic import write_workspace
 from warehouse import lineage
-from warehouse.build import build, rehash
+from warehouse.build import _derive, _set_head, build, hash_models, rehash
 from warehouse.digest import MartDigest, hash_marts
 from warehouse.errors import (
     BuildFailedError,
@@ -22,6 +22,7 @@ from warehouse.errors import (
     NothingToBuildError,
     WarehouseBusyError,
 )
+from warehouse.load import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 EARLIER = 100
+GROWN = (40, 75)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,76 @@ def test_old_snapshots_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     names = [build(workspace, through_seq=seq).snapshot.name for seq in (10, 11, 12, 13, 12)]
     left = {path.name for path in (workspace / "warehouse" / "snapshots").iterdir()}
     assert left == set(names[1:])
+
+
+def test_marts_grown_in_parts_are_those_derived_at_once(tmp_path: Path, history: History) -> None:
+    """Three heads, and an attempt that breaks off after its tables have grown."""
+    workspace = write_workspace(tmp_path)
+    database = workspace / "warehouse" / "build.duckdb"
+    build(workspace, through_seq=GROWN[0])
+    assert derived_through(database) == GROWN[0]
+    _set_head(database, EARLIER)
+    _derive(database, workspace / "warehouse" / "dbt")
+    assert derived_through(database) == GROWN[0]
+    build(workspace, through_seq=GROWN[1])
+    assert build(workspace).marts == history.whole.marts
+    assert digests_of(derive(write_workspace(tmp_path / "anew"))) == history.whole.marts
+
+
+@pytest.mark.parametrize(
+    ("models", "head", "is_kept"),
+    [("same", EARLIER + 1, True), ("same", EARLIER - 1, False), ("others", EARLIER + 1, False)],
+)
+def test_only_tables_of_the_same_models_and_an_earlier_head_are_kept(
+    tmp_path: Path, models: str, head: int, *, is_kept: bool
+) -> None:
+    """After an upgrade of the models, or on the way back, everything is derived anew."""
+    workspace = write_workspace(tmp_path)
+    database = workspace / "warehouse" / "build.duckdb"
+    load(database, workspace)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("create schema metrics")
+        connection.execute("create table metrics.fct_weights as select 1 as record_seq")
+        digest = hash_models() if models == "same" else "0" * 64
+        connection.execute("insert into raw.derived values (?, ?)", [EARLIER, digest])
+    _set_head(database, head)
+    with duckdb.connect(str(database), read_only=True) as connection:
+        found = connection.execute(
+            "select count(*) from information_schema.tables where table_schema = 'metrics'"
+        ).fetchone()
+    assert found == (int(is_kept),)
+
+
+def test_a_run_grows_when_another_names_its_decision(tmp_path: Path) -> None:
+    """A late attempt under another run id changes the run of the first, so both are derived."""
+    workspace = write_workspace(tmp_path)
+    database = workspace / "warehouse" / "build.duckdb"
+    last = load(database, workspace).through_seq
+    with duckdb.connect(str(database)) as connection:
+        ((run_id, id_),) = connection.execute(
+            "select run_id, id from raw.records where type = 'intent' order by seq limit 1"
+        ).fetchall()
+        first = connection.execute(
+            "select min(seq) from raw.records where run_id = ?", [run_id]
+        ).fetchone()
+        connection.execute("insert into raw.derived values (?, ?)", [last, hash_models()])
+        connection.execute(
+            "insert into raw.records (seq, ts, type, run_id, id, prev_hash, hash, redacted, line) "
+            "values (?, '', 'outcome', 'another', ?, '', '', false, '{}')",
+            [last + 1, id_],
+        )
+    _set_head(database, last + 1)
+    with duckdb.connect(str(database), read_only=True) as connection:
+        grown = connection.execute("select * from raw.growth order by first_seq").fetchall()
+    assert first is not None
+    assert grown == [(run_id, first[0]), ("another", last + 1)]
+
+
+def derived_through(database: Path) -> int:
+    """Return how far the derived tables of a build file are whole."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        ((through,),) = connection.execute("select through_seq from raw.derived").fetchall()
+    return int(through)
 
 
 def test_a_failing_model_is_named_and_nothing_is_published(tmp_path: Path) -> None:

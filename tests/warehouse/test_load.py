@@ -377,10 +377,13 @@ def test_a_build_file_that_is_none_is_named(
     assert "--rebuild" in caught.value.fix
 
 
-def test_a_build_file_of_another_layout_is_named(workspace: Path, database: Path) -> None:
-    """Tables of another version of this code are not filled any further."""
-    load(database, workspace)
+def test_a_build_file_of_another_layout_is_made_anew(workspace: Path, database: Path) -> None:
+    """Tables of another version of this code are not filled further: all are derived once more."""
+    first = load(database, workspace)
+    assert first.anew == ""
     with duckdb.connect(str(database)) as connection:
         connection.execute("update raw.layout set sha256 = 'older'")
-    with pytest.raises(BuildFileError, match="cannot be used"):
-        load(database, workspace)
+    again = load(database, workspace)
+    assert "another version" in again.anew
+    assert again.added == first.added
+    assert load(database, workspace).anew == ""

@@ -16,7 +16,7 @@ from warehouse.reports import svg
 from warehouse.reports.scale import Days, Linear, Logarithmic, date_ticks, linear_ticks, log_ticks
 from warehouse.reports.svg import Box
 from warehouse.reports.thinning import thin
-from warehouse.reports.wording import multiple, percent
+from warehouse.reports.wording import count, decimal, multiple, percent
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -143,6 +143,37 @@ def volatility_panel(box: Box, scale: Days, volatility: Daily) -> Markup:
             dates_below(box, scale),
         )
     )
+
+
+def ratio_panel(box: Box, scale: Days, ratios: Daily, title: str) -> Markup:
+    """Return a ratio that may be negative, as a line with zero marked."""
+    low, high = min([*ratios.values, 0.0]), max([*ratios.values, 0.0])
+    up = Linear(low, high if high > low else low + 1.0, box.bottom, box.top)
+    ticks = [(up(tick), decimal(tick, 1)) for tick in linear_ticks(up.low, up.high, 4)]
+    return Markup().join(
+        (
+            heading(box, title),
+            svg.left_axis(box, ticks),
+            svg.rule(box.left, up(0.0), box.right, up(0.0), "grid one"),
+            svg.line(thin([(scale(d), up(v)) for d, v in _pairs(ratios)]), "line thin"),
+            dates_below(box, scale),
+        )
+    )
+
+
+def count_bars(id_: str, title: str, description: str, named: Sequence[tuple[str, int]]) -> Markup:
+    """Return one lying bar for each name, longest possible for the highest count."""
+    left, gap, tall = 170, 24, 15
+    high = max([number for _, number in named] + [1])
+    parts = []
+    for place, (name, number) in enumerate(named):
+        top = 8 + place * gap
+        width = (PLOT - 160) * number / high
+        parts.append(svg.label(left - 8, top + tall / 2, name, "tick y", "end"))
+        parts.append(svg.bars([(left, left + max(width, 0.5), top)], top + tall, "bar"))
+        parts.append(svg.label(left + width + 8, top + tall / 2, count(number), "end number"))
+    size = (WIDTH, 16 + gap * len(named))
+    return svg.drawing(id_, title, description, size, *parts)
 
 
 def small_growth(

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from dataclasses import dataclass
 from importlib.resources import files
-from string import Template
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import duckdb
@@ -27,6 +27,7 @@ from warehouse.questions import find_question
 from warehouse.reports.errors import CitedRecordDiffersError, UnexpectedAnswerError
 from warehouse.reports.period import narrow
 from warehouse.reports.traced import Origin, Real, Whole
+from warehouse.reports.wording import ABSENT, count, significant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 Value: TypeAlias = "str | int | float | bool | dt.date | dt.datetime | None"
 """What a column holds."""
 
+_PARAMETER = re.compile(r"\$([a-z][a-z0-9_]*)")
 SHORT_HASH = 12
 """Hex digits of a hash that are shown where there is little room."""
 
@@ -138,6 +140,19 @@ class Row:
         """Return a truth value, or `None` where it does not apply."""
         return None if self._get(name) is None else self.flag(name)
 
+    def plain(self, name: str) -> str:
+        """Return whatever stands there as text; a dash where nothing does."""
+        value = self._get(name)
+        if value is None:
+            return ABSENT
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, int):
+            return count(self.count(name))
+        if isinstance(value, float):
+            return significant(self.maybe(name))
+        return str(_plain(value))
+
     def _origin(self, name: str) -> Origin:
         return Origin(self.query, self.number, self.columns[name])
 
@@ -203,6 +218,14 @@ class Answer:
         return {"columns": list(self.columns), "rows": rows}
 
 
+@dataclass(frozen=True, slots=True)
+class HeldNote:
+    """A signed checkpoint: how many records it covers, and the note."""
+
+    size: int
+    text: str
+
+
 class Evidence:
     """The queries of one report against one snapshot.
 
@@ -214,9 +237,7 @@ class Evidence:
         Days that decisions and returns are limited to; all of them if absent.
     """
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, period: Period | None = None
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, period: Period | None = None) -> None:
         self.period = period
         self._connection = connection
         self._answers: dict[str, Answer] = {}
@@ -260,7 +281,7 @@ class Evidence:
 
     def cite(self, row: Row, seq: str = "record_seq", hash_: str = "record_hash") -> RecordRef:
         """Return the record behind a row, to be shown beside its numbers."""
-        ref = RecordRef(row.count(seq), row.text(hash_))
+        ref = RecordRef(int(row.count(seq)), row.text(hash_))
         self._cited.add(ref)
         return ref
 
@@ -286,6 +307,16 @@ class Evidence:
         self._answers[answer.name] = answer
         return answer
 
+    def held_note(self) -> HeldNote | None:
+        """Return the newest signed checkpoint at or before the head, or `None` without one."""
+        row = self._connection.execute(read_query("held_note")).fetchone()
+        return None if row is None else HeldNote(int(row[0]), str(row[3]))
+
+    def hashes_below(self, size: int) -> list[str]:
+        """Return the hashes of the first `size` records."""
+        sql = bind(read_query("hashes_below"), size=size)
+        return [str(hash_) for (hash_,) in self._connection.execute(sql).fetchall()]
+
     def _run(self, name: str, sql: str) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
         try:
             cursor = self._connection.execute(sql)
@@ -307,8 +338,17 @@ def read_query(name: str) -> str:
 
 
 def bind(sql: str, **params: str | int | None) -> str:
-    """Return `sql` with each `$param` replaced by a SQL literal."""
-    return Template(sql).substitute({name: literal(value) for name, value in params.items()})
+    """Return `sql` with each `$param` replaced by a SQL literal.
+
+    A dollar sign before anything but a small letter stays: it begins a JSON path, or ends a
+    pattern.
+
+    Raises
+    ------
+    KeyError
+        If the statement has a parameter that is not given.
+    """
+    return _PARAMETER.sub(lambda found: literal(params[found[1]]), sql)
 
 
 def literal(value: str | int | None) -> str:

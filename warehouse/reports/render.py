@@ -7,8 +7,6 @@ neither run nor load anything; the one style sheet is allowed by its digest.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,10 +16,15 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
+from ledger.note import parse_note
 from warehouse.query import open_snapshot
+from warehouse.reports.compliance import CompliancePage, compose_compliance
+from warehouse.reports.document import kind_of
 from warehouse.reports.errors import UnexpectedAnswerError
 from warehouse.reports.evidence import Evidence, read_query
+from warehouse.reports.formats import document_of, to_json, to_markdown
 from warehouse.reports.page import State
+from warehouse.reports.request import Request
 from warehouse.reports.sections.appendix import tell_appendix, tell_marts
 from warehouse.reports.sections.assumptions import tell_assumptions
 from warehouse.reports.sections.check import tell_check
@@ -33,6 +36,8 @@ from warehouse.reports.sections.performance import tell_performance
 from warehouse.reports.sections.scope import tell_scope
 from warehouse.reports.sections.verdicts import judge
 from warehouse.reports.sections.weights import tell_weights
+from warehouse.reports.selfcheck import embed, mark, policy_digest, read_script, results_root
+from warehouse.reports.stamp import Stamp
 from warehouse.reports.subject import Verified, choose_subject
 from warehouse.reports.wording import MINUS, count, percent, plural
 
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 
     from warehouse.reports.evidence import RecordRef, Row
     from warehouse.reports.page import Verdict
+    from warehouse.reports.request import Form
     from warehouse.reports.sections.appendix import Appendix
     from warehouse.reports.sections.assumptions import Assumptions
     from warehouse.reports.sections.check import Check
@@ -147,9 +153,36 @@ def render(
         If a mart cites a record that the ledger does not hold.
     """
     verified = Verified(checkpoint_lines, key_id, origin, verification)
+    return render_report(snapshot, Request(run_id), verified)
+
+
+def render_report(
+    snapshot: Path, request: Request, verified: Verified, form: Form = "html"
+) -> bytes:
+    """Return what `request` asks for in one form; errors as `render`.
+
+    Parameters
+    ----------
+    snapshot : Path
+        A published snapshot of the warehouse, or the workspace that has one.
+    request : Request
+        Run, framework and period.
+    verified : Verified
+        What the caller knows of the ledger.
+    form : {"html", "json", "md"}
+        The same numbers in every form.
+    """
     with open_snapshot(snapshot) as connection:
-        page = compose_page(Evidence(connection), run_id, verified)
-    return to_html(page)
+        evidence = Evidence(connection, request.period)
+        if request.framework is None:
+            page: Page | CompliancePage = compose_page(evidence, request.run_id, verified)
+        else:
+            page = compose_compliance(evidence, request, request.framework, verified)
+        stamp = _stamp(page, request)
+        if form == "html":
+            return to_html(page, stamp, evidence)
+        document = document_of(page, stamp, evidence)
+        return to_json(document) if form == "json" else to_markdown(document)
 
 
 def held_checkpoint(snapshot: Path) -> tuple[str, ...]:
@@ -161,6 +194,16 @@ def held_checkpoint(snapshot: Path) -> tuple[str, ...]:
     with open_snapshot(snapshot) as connection:
         row = connection.execute(read_query("held_checkpoint")).fetchone()
     return tuple(row[0].partition("\n\n")[0].split("\n")) if row else ()
+
+
+def held_key_id(snapshot: Path, name: str) -> str:
+    """Return the id of the key of that name that signed the held checkpoint; empty if none did."""
+    with open_snapshot(snapshot) as connection:
+        held = Evidence(connection).held_note()
+    if held is None:
+        return ""
+    signatures = parse_note(held.text.encode()).signatures
+    return next((each.key_id.hex() for each in signatures if each.name == name), "")
 
 
 def compose_page(evidence: Evidence, run_id: str | None, verified: Verified) -> Page:
@@ -199,26 +242,50 @@ def compose_page(evidence: Evidence, run_id: str | None, verified: Verified) -> 
     )
 
 
-def to_html(page: Page) -> bytes:
+def to_html(page: Page | CompliancePage, stamp: Stamp, evidence: Evidence) -> bytes:
     """Return the page as bytes of HTML."""
     style = _style() + _running_head(page)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    sections = [entry for entry in SECTIONS if entry[0] != "combination" or page.combination]
+    script = read_script()
+    combined = isinstance(page, CompliancePage) or page.combination is not None
+    if isinstance(page, CompliancePage):
+        sections = [(section.anchor, section.title) for section in page.sections]
+        blocks_of = {section.anchor: section.blocks for section in page.sections}
+    else:
+        sections = [entry for entry in SECTIONS if entry[0] != "combination" or combined]
+        blocks_of = {}
     text = (
         _environment()
         .get_template("report.html")
         .render(
             page=page,
             sections=sections,
+            blocks_of=blocks_of,
+            opening="opening-compliance.html" if blocks_of else "opening.html",
             style=Markup(style),  # noqa: S704 - our own file
-            style_sha256=digest,
+            style_sha256=policy_digest(style),
+            script=Markup(script),  # noqa: S704 - our own file
+            script_sha256=policy_digest(script),
             states=State,
+            stamp=stamp.text,
+            results_root=results_root(evidence.answers),
         )
     )
-    return text.encode()
+    return embed(text, stamp, evidence).encode()
 
 
-def _running_head(page: Page) -> str:
+def _stamp(page: Page | CompliancePage, request: Request) -> Stamp:
+    return Stamp(
+        page.subject.run_id,
+        request.framework.id if request.framework else "",
+        request.period.text if request.period else "",
+        page.head.seq,
+        page.head.hash,
+        request.version,
+        page.verified.vkey,
+    )
+
+
+def _running_head(page: Page | CompliancePage) -> str:
     """Return the rule that prints head and verdicts on every sheet; digits and hex only."""
     failed = sum(verdict.state is State.FAIL for verdict in page.verdicts)
     head = f"head {page.head.short}, {page.integrity.count('record_count')} records"
@@ -243,6 +310,6 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(count=count, percent=percent)
+    environment.filters.update(count=count, percent=percent, proof=mark, kind=kind_of)
     environment.globals.update(plural=plural, minus=MINUS)
     return environment

@@ -58,12 +58,15 @@ class Verified:
         Name of the ledger.
     verification : mapping of str to str
         What the verifier found: name -> `PASS`, `FAIL` or `NONE`, with a reason after a colon.
+    vkey : str
+        The key itself, by which the page checks the signature; empty where it is not known.
     """
 
     checkpoint_lines: tuple[str, ...]
     key_id: str
     origin: str
     verification: Mapping[str, str]
+    vkey: str = ""
 
     @property
     def size(self) -> int | None:

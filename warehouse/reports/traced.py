@@ -8,7 +8,7 @@ covered by the digest of its section instead.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class Origin(NamedTuple):
@@ -24,7 +24,7 @@ class Real(float):
 
     origin: Origin
 
-    def __new__(cls, value: float, origin: Origin) -> Real:
+    def __new__(cls, value: float, origin: Origin) -> Self:
         """Return `value` with its cell."""
         made = super().__new__(cls, value)
         made.origin = origin
@@ -36,7 +36,7 @@ class Whole(int):
 
     origin: Origin
 
-    def __new__(cls, value: int, origin: Origin) -> Whole:
+    def __new__(cls, value: int, origin: Origin) -> Self:
         """Return `value` with its cell."""
         made = super().__new__(cls, value)
         made.origin = origin
@@ -50,7 +50,7 @@ class Shown(str):
     origin: Origin
     scale: int
 
-    def __new__(cls, text: str, origin: Origin, scale: int) -> Shown:
+    def __new__(cls, text: str, origin: Origin, scale: int) -> Self:
         """Return `text` with the cell that it spells."""
         made = super().__new__(cls, text)
         made.origin = origin

@@ -65,6 +65,11 @@ def small(value: float | None) -> str:
     return shown("0" if value == 0 else _signed(f"{value:.1e}"), value)
 
 
+def significant(value: float | None) -> str:
+    """Return a number with six digits that count, whatever its size."""
+    return ABSENT if value is None else shown(_signed(f"{value:.6g}"), value)
+
+
 def day(value: dt.date | None) -> str:
     """Return a date as `YYYY-MM-DD`."""
     return ABSENT if value is None else value.isoformat()

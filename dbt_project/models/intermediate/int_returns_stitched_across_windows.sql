@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'grows_by': 'run'}) }}
 -- A table, because three marts read it and its window functions are the dearest of all.
 with
 

@@ -27,6 +27,7 @@ from warehouse.reports.errors import (
     UnexpectedAnswerError,
 )
 from warehouse.reports.render import SECTIONS
+from warehouse.reports.selfcheck import read_script
 
 if TYPE_CHECKING:
     from tests.warehouse.reports.conftest import Change, Signed
@@ -71,9 +72,10 @@ def test_other_process_gives_the_same_bytes(snapshot: Path) -> None:
 
 
 def test_page_needs_nothing_else(html: str, page: Element) -> None:
-    """There is no script, no frame, no picture, and no address of another resource."""
+    """One inline script, no frame, no picture, and no address of another resource."""
     tags = {element.tag for element in page.everything()}
-    assert not tags & {"script", "link", "iframe", "object", "embed", "img", "base", "form"}
+    assert len(page.all("script")) == 1
+    assert not tags & {"link", "iframe", "object", "embed", "img", "base", "form"}
     assert "http://" not in html
     assert "https://" not in html
     assert not re.search(r"url\((?!#)", html)
@@ -88,17 +90,26 @@ def test_page_needs_nothing_else(html: str, page: Element) -> None:
 
 
 def test_policy_forbids_everything_but_the_style_sheet(page: Element) -> None:
-    """The content security policy allows the one style sheet by its digest, nothing else."""
+    """The policy allows the one style sheet and the one script by their digests, nothing else."""
     policies = [
         element.attributes["content"]
         for element in page.all("meta")
         if element.attributes.get("http-equiv") == "Content-Security-Policy"
     ]
     (style,) = page.all("style")
-    digest = base64.b64encode(hashlib.sha256(style.text.encode()).digest()).decode()
+    (script,) = page.all("script")
+    style_digest, script_digest = (
+        base64.b64encode(hashlib.sha256(each.text.encode()).digest()).decode()
+        for each in (style, script)
+    )
     assert policies == [
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        (
+            f"default-src 'none'; style-src 'sha256-{style_digest}'; "
+            f"script-src 'sha256-{script_digest}'; connect-src 'none'; base-uri 'none'; "
+            "form-action 'none'"
+        )
     ]
+    assert script.text == read_script()
 
 
 def test_texts_of_records_stay_texts(change: Change) -> None:
@@ -118,8 +129,8 @@ def test_texts_of_records_stay_texts(change: Change) -> None:
     )
     text = page_of(changed, chain=f"PASS: {ATTACK}")
     page = outline_of(text)
-    assert "<script" not in text
-    assert not page.all("script")
+    assert text.count("<script") == 1
+    assert [each.text for each in page.all("script")] == [read_script()]
     assert ATTACK in page.by_id("weights-table").text
     assert ATTACK in page.by_id("health-failures-table").text
     assert f"verifier: {ATTACK}" in page.text

@@ -42,7 +42,7 @@ def tell_assumptions(evidence: Evidence, subject: Subject) -> Assumptions:
     tested = {row.text("sleeve"): row for row in evidence.ask("test_rows", **run)}
     values = _values(evidence, subject)
     sleeves = tuple(dict.fromkeys((*subject.sleeves, *snapshots)))
-    columns = (Column("", "text"), *(Column(sleeve, "text") for sleeve in sleeves))
+    columns = (Column("Assumption", "text"), *(Column(sleeve, "text") for sleeve in sleeves))
     lines = [
         *_data_lines(sleeves, snapshots),
         *_geometry_lines(sleeves, geometry, tested),

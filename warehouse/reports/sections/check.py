@@ -43,7 +43,7 @@ select base64(h) as root from t where n=1;"""
 _ONE = r"""sed -n '${line}p' records.jsonl | sed -E 's/,"hash":"[0-9a-f]{64}"\}$$/}/' |
   tr -d '\n' | { printf '\0'; cat; } | sha256sum"""
 
-_AGAIN = """assay report --run $run --out again.html
+_AGAIN = """assay report --run $run$flags --out again.html
 sha256sum report.html again.html"""
 
 
@@ -64,8 +64,13 @@ class Check:
     commands: tuple[Command, ...]
 
 
-def tell_check(subject: Subject, integrity: Row, verified: Verified, sample: RecordRef) -> Check:
-    """Return the commands for this head; `sample` is the record hashed by hand."""
+def tell_check(
+    subject: Subject, integrity: Row, verified: Verified, sample: RecordRef, flags: str = ""
+) -> Check:
+    """Return the commands for this head; `sample` is the record hashed by hand.
+
+    `flags` are the options that the report was made with besides its run.
+    """
     records = integrity.count("record_count")
     lines = verified.checkpoint_lines
     verify = f"python -m ledger verify {LEDGER}"
@@ -97,7 +102,7 @@ def tell_check(subject: Subject, integrity: Row, verified: Verified, sample: Rec
         ),
         Command(
             "This report once more, from the same head",
-            Template(_AGAIN).substitute(run=subject.run_id),
+            Template(_AGAIN).substitute(run=subject.run_id, flags=flags),
             "the same digest twice",
         ),
     ]

@@ -151,7 +151,7 @@ def _limits_table(number: int, rows: list[Row]) -> Table:
         Column("value"),
         Column("allowed"),
         Column("slack"),
-        Column("", "text"),
+        Column("state", "text"),
     )
     lines = tuple(
         Line(

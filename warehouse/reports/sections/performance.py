@@ -25,7 +25,7 @@ from warehouse.reports.wording import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warehouse.reports.evidence import Evidence, RecordRef, Row
+    from warehouse.reports.evidence import Answer, Evidence, RecordRef, Row
     from warehouse.reports.subject import Subject
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -50,7 +50,7 @@ class Performance:
 
 def tell_performance(evidence: Evidence, subject: Subject) -> Performance | None:
     """Return the performance of every book, or `None` when none was measured."""
-    if subject.main is None:
+    if subject.main is None or not len(_curve_answer(evidence, subject)):
         return None
     run = {"run_id": subject.run_id}
     metrics = list(evidence.ask("metrics", **run))
@@ -134,8 +134,7 @@ def _checks(evidence: Evidence, subject: Subject) -> Table:
 
 
 def _curve(evidence: Evidence, subject: Subject) -> Chart:
-    book, periods = _book_params(subject), subject.periods_per_year
-    rows = list(evidence.ask("main_curve", periods_per_year=periods, **book))
+    rows = list(_curve_answer(evidence, subject))
     days = tuple(row.day("return_date") for row in rows)
     series = {
         name: charts.Daily(days, tuple(row.real(name) for row in rows))
@@ -178,7 +177,8 @@ def _curve(evidence: Evidence, subject: Subject) -> Chart:
     )
 
 
-def _book_params(subject: Subject) -> dict[str, str]:
+def book_params(subject: Subject) -> dict[str, str]:
+    """Return the parameters that name the main book of a run."""
     book = subject.main
     assert book is not None  # noqa: S101 - callers return early without a book
     return {
@@ -189,9 +189,14 @@ def _book_params(subject: Subject) -> dict[str, str]:
     }
 
 
+def _curve_answer(evidence: Evidence, subject: Subject) -> Answer:
+    periods = subject.periods_per_year
+    return evidence.ask("main_curve", periods_per_year=periods, **book_params(subject))
+
+
 def _month_rows(evidence: Evidence, subject: Subject) -> list[Row]:
     periods = subject.periods_per_year
-    return list(evidence.ask("main_months", periods_per_year=periods, **_book_params(subject)))
+    return list(evidence.ask("main_months", periods_per_year=periods, **book_params(subject)))
 
 
 def _month_ends(evidence: Evidence, subject: Subject) -> Table:

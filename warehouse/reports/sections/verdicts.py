@@ -24,7 +24,13 @@ _DAMAGE = (
     ("backward_time_count", "step back in time", "steps back in time"),
     ("wrong_root_count", "wrong checkpoint root", "wrong checkpoint roots"),
 )
-_BAD_REPLAYS = ("diverged", "chain_broken", "input_missing", "environment_differs")
+_BAD_REPLAYS = (
+    "diverged",
+    "chain_broken",
+    "input_altered",
+    "input_missing",
+    "environment_differs",
+)
 
 
 def judge(
@@ -44,7 +50,7 @@ def judge(
     verdicts = [
         _chain(integrity, said.get(CHAIN, "")),
         _checkpoint(integrity, verified),
-        _completeness(subject, counts),
+        _completeness(subject, counts, whole=evidence.period is None),
         _health(counts),
         _limits(counts),
         _recomputation(counts),
@@ -110,7 +116,7 @@ def _checkpoint(integrity: Row, verified: Verified) -> Verdict:
     return Verdict(name, State.PASS, reason, "integrity", "check")
 
 
-def _completeness(subject: Subject, counts: Row) -> Verdict:
+def _completeness(subject: Subject, counts: Row, *, whole: bool) -> Verdict:
     name, run = "completeness", subject.run
     intents, orphans, still = (counts.count(key) for key in ("intents", "orphans", "open"))
     status = run.text("close_status")
@@ -121,7 +127,7 @@ def _completeness(subject: Subject, counts: Row) -> Verdict:
     if orphans or still:
         reason = f"{count(orphans + still)} of {plural(intents, 'intent')} without outcome."
         return Verdict(name, State.FAIL, reason, "judgements", "exceptions")
-    if recorded is not None and recorded != intents:
+    if whole and recorded is not None and recorded != intents:
         reason = f"The run says {plural(recorded, 'intent')}, the ledger holds {count(intents)}."
         return Verdict(name, State.FAIL, reason, "judgements", "exceptions")
     if status != "ok":

@@ -1,3 +1,4 @@
+{{ config(materialized='table', meta={'grows_by': 'run'}) }}
 with
 
 components as (

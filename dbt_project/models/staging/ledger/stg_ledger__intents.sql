@@ -1,3 +1,5 @@
+{{ config(materialized='table', meta={'grows_by': 'record'}) }}
+-- A table, so that the JSON of each record is parsed in one build only.
 with
 
 parsed as (

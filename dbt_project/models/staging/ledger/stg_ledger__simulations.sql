@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'grows_by': 'record'}) }}
 -- A table, because its readers would each parse the same long results again.
 with
 
