@@ -76,20 +76,52 @@ def choose(
     """
     _refuse_contradictions(command, text, run_id, every=every, last=last, sample=sample)
     if text is not None:
-        return [history.find(text)]
-    chosen = None if run_id is None else _find_run(history, run_id)
-    ids = [id_ for id_ in history.decisions(chosen) if id_.split("/")[1] in steps]
+        return [_named(history, text, command)]
+    ids = decided(history, run_id, steps)
     if last:
         return ids[-1:]
     if sample is not None:
         return draw(ids, sample, seed)
-    if every or chosen is not None:
+    if every or run_id is not None:
         return ids
     raise UsageError(
         f"nothing to {command} was named",
         where=f"assay {command}",
         why=f"a {command} needs an ID, --run, --all, --last or --sample",
         fix=f"run `assay {command} --last`, or `assay log` to find an id",
+    )
+
+
+def decided(
+    history: History, run_id: str | None, steps: Sequence[str] = STEPS, *, taken: bool = True
+) -> list[str]:
+    """Return the decisions of `steps` that were taken, or those that never were.
+
+    Parameters
+    ----------
+    history : History
+        The recorded decisions.
+    run_id : str or None
+        A run, named by its id or a unique beginning of it; None for all.
+    steps : sequence of str
+        Steps that count.
+    taken : bool
+        With False: what was aborted or has no outcome, which nobody can take again.
+    """
+    chosen = None if run_id is None else _find_run(history, run_id)
+    ids = [id_ for id_ in history.decisions(chosen) if id_.split("/")[1] in steps]
+    return [id_ for id_ in ids if history.was_decided(id_) is taken]
+
+
+def _named(history: History, text: str, command: str) -> str:
+    id_ = history.find(text)
+    if history.was_decided(id_):
+        return id_
+    raise UsageError(
+        f"{id_} was never decided",
+        where=f"assay {command}",
+        why="it was aborted or has no outcome yet, so there is nothing to compare with",
+        fix=f"`assay show {id_}` says why; name a decision with an outcome",
     )
 
 

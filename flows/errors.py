@@ -53,6 +53,12 @@ class UsageError(FlowError):
     code = "E0403"
 
 
+class PathRefusedError(FlowError):
+    """The operating system does not let a file be read or written where it was named."""
+
+    code = "E0404"
+
+
 class PackageShadowedError(FlowError):
     """One of the five packages was imported from elsewhere."""
 

@@ -21,6 +21,7 @@ from ledger import read_records
 from pipeline.simulation.walk_forward import Window
 from pipeline.values import iso
 from pipeline.walk import check_gate
+from replay.errors import EvidenceMissingError
 from replay.history import History
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from flows.planning import Track
     from flows.session import Session
+    from ledger import Record
     from pipeline.config import Cell, WalkForwardParams
     from pipeline.ingestion.source import Bars
     from pipeline.values import Panel, Payload
@@ -157,18 +159,47 @@ def _carry(session: Session, results: Results, track: Track, plan: WindowPlan) -
 def _last_trades(
     history: History, profile: str, sleeve: str, cell: Cell, before: str
 ) -> Carried | None:
-    """Return the last trades of a cell, in an earlier rebalance run, dated before `before`."""
+    """Return the last trades of a cell, in an earlier rebalance run, dated before `before`.
+
+    Raises
+    ------
+    EvidenceMissingError
+        If what may have been the last trades was erased: older ones are no stand-in.
+    """
     found: Carried | None = None
-    for run_id, run in history.runs.items():
-        data = cast("Payload", run.data)
-        if data["kind"] != "rebalance" or data["profile"] != profile:
+    erased: str | None = None
+    openings = [*history.runs.values(), *history.erased_runs.values()]
+    for run in sorted(openings, key=lambda opening: opening.seq):
+        if not _may_rebalance(history, run, profile, f"{sleeve}.{cell.label}"):
             continue
-        id_ = f"{run_id}/rebalance/{sleeve}.{cell.label}.0000/1"
+        id_ = f"{run.run_id}/rebalance/{sleeve}.{cell.label}.0000/1"
         decision = history.get(id_)
-        if decision is None or decision.outcome is None or decision.outcome.status != "ok":
+        if decision is None or decision.outcome is None:
+            continue
+        # The status goes with the content: what was erased may have been trades.
+        if gone := history.erasure(run, decision.intent, decision.outcome):
+            erased = gone
+            continue
+        if decision.outcome.status != "ok":
             continue
         intent = cast("Payload", decision.intent.data)
         as_of, upstream = cast("str", intent["as_of"]), cast("dict[str, str]", intent["upstream"])
         if as_of < before and (found is None or as_of >= found.as_of):
-            found = Carried(as_of, id_, upstream.get("holdings"))
+            found, erased = Carried(as_of, id_, upstream.get("holdings")), None
+    if erased is not None:
+        raise EvidenceMissingError(
+            f"the last trades of {sleeve}.{cell.label} are not known: {erased}",
+            where=f"profile {profile}",
+            why="the holdings follow from the last trades, and older ones would be other holdings",
+            fix="go on under a profile with another name, which begins with cash",
+        )
     return found
+
+
+def _may_rebalance(history: History, run: Record, profile: str, label: str) -> bool:
+    """Return whether a run rebalanced `profile`; of an erased opening, whether it may have."""
+    if not run.redacted:
+        return run.data["kind"] == "rebalance" and run.data["profile"] == profile
+    # A walk measures what it held in the end; a single date does not.
+    walked = history.get(f"{run.run_id}/measure/{label}/1") is not None
+    return run.run_id.endswith(f"-{profile}") and not walked

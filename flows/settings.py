@@ -201,6 +201,13 @@ def set_environment(values: Mapping[str, str]) -> None:
     os.environ.update(values)
 
 
+def has_display() -> bool:
+    """Return whether a window could be opened here."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def available_cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -159,7 +159,7 @@ def record_note(workspace: Workspace, note: bytes, *, actor: str, countersigned:
         If it would not hold now; nothing is recorded.
     """
     log, key = open_ledger(workspace)
-    with log, _alone(workspace):
+    with log, alone(workspace):
         try:
             draft = draft_approval(countersign(note, key) if countersigned else note, actor=actor)
         except MalformedNoteError as error:
@@ -212,7 +212,8 @@ def _refuse_void(workspace: Workspace, log: Log, draft: Draft) -> None:
 
 
 @contextmanager
-def _alone(workspace: Workspace) -> Iterator[None]:
+def alone(workspace: Workspace) -> Iterator[None]:
+    """Hold what two processes must not do at once: judge a statement and record it, rotate."""
     with (workspace.root / LOCK).open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -288,13 +288,17 @@ def tried(ledger: Path, profile: str, sleeve: str) -> int:
     runs: set[str] = set()
     found: set[str] = set()
     for record in read_records(ledger):
-        if record.type == "run" and record.status == "open" and record.data["profile"] == profile:
+        if record.type == "run" and record.redacted and record.id.endswith("/open"):
+            # Its profile is not known any more: an erasure must not lower the count.
             runs.add(record.run_id)
+        elif record.type == "run" and record.status == "open":
+            if record.data["profile"] == profile:
+                runs.add(record.run_id)
         elif (
             record.type == "intent"
-            and record.step == "trial"
+            and record.id.split("/")[1] == "trial"
             and record.run_id in runs
-            and record.data["sleeve"] == sleeve
+            and record.id.split("/")[2].rsplit(".", 2)[0] == sleeve
         ):
             found.add(record.id.rpartition("/")[0])
     return len(found)

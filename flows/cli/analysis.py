@@ -108,20 +108,68 @@ def lineage(
     call("lineage", as_json, False, lambda out: analysis.lineage(settings(), out, column))
 
 
-@commands.command()
+report_app = typer.Typer(
+    help="Write a report of a run or for a framework; verify it; sign it off.",
+    invoke_without_command=True,
+)
+commands.add_typer(report_app, name="report")
+
+
+@report_app.callback()
 def report(
+    context: typer.Context,
     run_id: Annotated[
         str | None, typer.Option("--run", help="The newest backtest if absent.")
     ] = None,
+    framework: Annotated[
+        str, typer.Option(help="sec-ia, sec-bd, mifid, model-risk, gips-style or dora.")
+    ] = "",
+    period: Annotated[str, typer.Option(help="2020, 2020-Q1 or FROM..TO, whole days.")] = "",
+    form: Annotated[str, typer.Option("--format", help="html, json, md or pdf.")] = "html",
     out: Annotated[Path | None, typer.Option(help="Where to write the file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the report of a run: one HTML file that needs nothing else."""
-    from flows.commands import analysis  # noqa: PLC0415
+    """Write a report, one file that needs nothing else, and record that it was written."""
+    if context.invoked_subcommand is not None:
+        return
+    from flows.commands import reporting  # noqa: PLC0415
+    from flows.reporting import Order  # noqa: PLC0415
+
+    order = Order(run_id, framework, period, form)
+    call(
+        "report",
+        as_json,
+        False,
+        lambda output: reporting.report(settings(), output, order, out=out),
+    )
+
+
+@report_app.command("verify")
+def report_verify(
+    file: Annotated[Path, typer.Argument(help="What `assay report` wrote.")],
+    as_json: Json = False,
+) -> None:
+    """Make a report again from the ledger and compare every byte; exit 3 on a difference."""
+    from flows.commands import reporting  # noqa: PLC0415
+
+    call("report", as_json, False, lambda output: reporting.verify(settings(), output, file))
+
+
+@report_app.command("sign")
+def report_sign(
+    file: Annotated[Path, typer.Argument(help="What `assay report` wrote.")],
+    role: Annotated[str, typer.Option(help="prepared, reviewed or approved.")],
+    key: Annotated[
+        Path | None, typer.Option(help="The person's key; the one in ~/.config/assay if absent.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Sign off a recorded report with a person's key."""
+    from flows.commands import reporting  # noqa: PLC0415
 
     call(
         "report",
         as_json,
         False,
-        lambda output: analysis.report(settings(), output, run_id=run_id, out=out),
+        lambda output: reporting.sign(settings(), output, file, role=role, key=key),
     )

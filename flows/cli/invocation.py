@@ -6,7 +6,9 @@ to end, wrong use and an interrupt included, prints one JSON object.
 
 from __future__ import annotations
 
+import errno
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +17,7 @@ import typer
 from typer._click import exceptions  # Typer's own copy of click; it names its errors nowhere else
 from typer.main import get_command
 
-from flows.errors import DefectError, Explained, StoppedError, UsageError
+from flows.errors import DefectError, Explained, PathRefusedError, StoppedError, UsageError
 from flows.output import Output
 from flows.settings import now, read_settings
 
@@ -25,6 +27,18 @@ if TYPE_CHECKING:
     from flows.settings import Settings
 
 USAGE = 2
+REFUSED = frozenset(
+    {
+        errno.EACCES,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""What the operating system says of a path or its mode, and not of our code or of a disk."""
 
 app = typer.Typer(
     name="assay",
@@ -76,7 +90,7 @@ def call(command: str, as_json: bool, quiet: bool, work: Callable[[Output], int]
         sys.stdout = None
         code = 0
     except Exception as error:  # noqa: BLE001 - the edge: every error is shown, none is swallowed
-        code = output.failed(error if isinstance(error, Explained) else _defect(error))
+        code = output.failed(_explained(error))
     raise typer.Exit(code)
 
 
@@ -89,13 +103,36 @@ def _stopped() -> StoppedError:
     )
 
 
+def _explained(error: Exception) -> Explained:
+    if isinstance(error, Explained):
+        return error
+    if isinstance(error, OSError) and error.errno in REFUSED and error.filename is not None:
+        return PathRefusedError(
+            f"the operating system refused: {error.strerror}",
+            where=str(error.filename),
+            why="a command reads and writes files, where its user may",
+            fix="name another path, or change its mode or owner",
+        )
+    return _defect(error)
+
+
 def _defect(error: Exception) -> DefectError:
     """Write a report of a defect of ours and return how to show it."""
-    path = Path(f"assay-error-{now():%Y%m%dT%H%M%SZ}.txt").resolve()
-    path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    name = f"assay-error-{now():%Y%m%dT%H%M%S%fZ}.txt"
+    trace = "".join(traceback.format_exception(error))
+    for folder in (Path.cwd(), Path(tempfile.gettempdir())):
+        path = folder / name
+        try:
+            path.write_text(trace, encoding="utf-8", errors="backslashreplace")
+        except OSError:
+            continue  # A folder that nobody may write, or a full disk, does not hide the defect.
+        where = str(path)
+        break
+    else:
+        where = trace
     return DefectError(
         f"internal error: {error!r}",
-        where=str(path),
+        where=where,
         why="this is a defect of assay",
         fix="report it with the file",
     )

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.invocation import Manifest, Profile, call, settings
+from flows.cli.invocation import Json, Manifest, Profile, call, settings
+from flows.output import Output
 
 commands = typer.Typer()
 flow_app = typer.Typer(help="Run scheduled flows with Prefect.", no_args_is_help=True)
@@ -50,3 +51,37 @@ def flow_serve(
             heartbeat=heartbeat,
         ),
     )
+
+
+@commands.command("serve")
+def serve(
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on; another machine's reach needs --allow-remote."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(help="Port; 4210 or a free one if absent.", min=1, max=65535)
+    ] = None,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Let other machines read; there is no login.")
+    ] = False,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open a browser, where there is a display.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show runs, decisions, health, lineage and questions as read-only pages in a browser."""
+
+    def work(output: Output) -> int:
+        from flows.commands import explorer  # noqa: PLC0415 - starlette, duckdb, numpy
+
+        return explorer.serve(
+            settings(),
+            output,
+            host=host,
+            port=port,
+            allow_remote=allow_remote,
+            open_browser=open_browser,
+        )
+
+    call("serve", as_json, False, work)

@@ -1,4 +1,4 @@
-"""`build`, `sql`, `ask`, `snapshot`, `lineage`, `report`: the warehouse and who reads from it."""
+"""`build`, `sql`, `ask`, `snapshot`, `lineage`: the warehouse and who reads from it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from warehouse.query import Limits, QueryResult
 
 FINDINGS = 1
-INTEGRITY = 3
 
 
 def build(settings: Settings, output: Output, *, rebuild: bool) -> int:
@@ -32,6 +31,8 @@ def build(settings: Settings, output: Output, *, rebuild: bool) -> int:
         table(("mart", "rows", "sha256"), rows),
         f"\nthrough record {result.through_seq}, {result.seconds:.1f} s, {result.snapshot.name}",
     ]
+    if result.loaded.anew:
+        lines.append(f"the build file was made anew from the ledger: {result.loaded.anew}")
     lines += [f"finding {f.rule}: {f.count}" for f in result.findings]
     data = {**result.to_payload(), "snapshot": str(result.snapshot)}
     head = (result.through_hash, result.through_seq + 1)
@@ -276,15 +277,3 @@ def _parameters(values: Sequence[str]) -> dict[str, str]:
             )
         found[name] = text
     return found
-
-
-def report(settings: Settings, output: Output, *, run_id: str | None, out: Path | None) -> int:
-    """Render the report of a run as one HTML file."""
-    from flows.reporting import write_report  # noqa: PLC0415 - duckdb and jinja2
-
-    written = write_report(settings, run_id=run_id, out=out)
-    data = {"path": str(written.path), "sha256": written.sha256, "bytes": written.size}
-    text = f"{written.path}\nsha256 {written.sha256}, {written.size:,} bytes"
-    if not written.verified:
-        output.warnings.append("the ledger does not verify; the report says FAIL: `assay verify`")
-    return output.done(text, data, code=0 if written.verified else INTEGRITY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from flows.errors import UsageError
@@ -72,7 +73,7 @@ def heartbeat(settings: Settings, output: Output, *, every: float, once: bool) -
     """Sign a checkpoint now and every so many seconds, until Ctrl-C or SIGTERM."""
     from flows.local_server import stop_on_signals  # noqa: PLC0415 - used here alone
 
-    if every <= 0:
+    if not 0 < every < inf:
         raise UsageError(
             f"a heartbeat every {every:g} s",
             where="--every",

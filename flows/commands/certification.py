@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flows.settings import Settings
     from replay.certification import Certification
 
-ABSENT, MISMATCH = 1, 4
+ABSENT, INTEGRITY, MISMATCH = 1, 3, 4
 SHOWN = 10
 """Broken certificates that are printed; all are in the JSON object and in the ledger."""
 
@@ -34,6 +34,7 @@ def certify_decisions(
     """Check certificates in a fresh process; exit 4 if one does not hold, 1 if one is missing."""
     from flows.audit import certify, choose, load_history  # noqa: PLC0415 - imports replay
     from replay.certification import REFUSED, certifiable  # noqa: PLC0415
+    from replay.comparison import BREACHES  # noqa: PLC0415
 
     history = load_history(settings.find_workspace())
     chosen = choose(
@@ -57,8 +58,7 @@ def certify_decisions(
         )
     with Progress(output) as progress:
         found = certify(settings, ids, progress)
-    refused = any(one.verdict in REFUSED for one in found)
-    absent = any(one.verdict == "absent" for one in found)
+    verdicts = {one.verdict for one in found}
     data = {
         "counts": dict(sorted(Counter(one.verdict for one in found).items())),
         "kinds": dict(sorted(Counter(one.kind for one in found if one.kind).items())),
@@ -67,7 +67,9 @@ def certify_decisions(
         ),
         "decisions": [one.to_payload() for one in found],
     }
-    code = MISMATCH if refused else ABSENT if absent else 0
+    code = MISMATCH if verdicts & set(REFUSED) else ABSENT if "absent" in verdicts else 0
+    if verdicts & BREACHES:
+        code = INTEGRITY
     return output.done("\n".join(_lines(found)), data, code=code)
 
 

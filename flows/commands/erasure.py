@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ledger import ErasurePlan, Log, Receipt, SigningKey
 
 KINDS = ("blob", "record")
+SHOWN = 10
+"""Lines of one kind that people are shown; the JSON object has all of them."""
 
 
 def redact(
@@ -115,7 +117,8 @@ def _to_text(plan: ErasurePlan, copies: list[str]) -> str:
     return "\n".join(
         [
             f"{plan.name}: {state}; {under}",
-            table(("seq", "type", "id", "time", "redacted"), rows),
+            table(("seq", "type", "id", "time", "redacted"), rows[:SHOWN]),
+            *_rest(len(rows), "records"),
             *_advice(plan, copies),
         ]
     )
@@ -125,11 +128,17 @@ def _advice(plan: ErasurePlan, copies: list[str]) -> list[str]:
     """Return what an erasure leaves for people to look at."""
     named = sorted({d for r in plan.records for d in (*r.inputs.values(), *r.outputs.values())})
     blobs = [f"  blob {digest}" for digest in named if f"blob {digest}" != plan.name]
-    lines = ["its record names blobs that stay:", *blobs] if blobs else []
+    lines = ["its record names blobs that stay:", *blobs[:SHOWN]] if blobs else []
+    lines += _rest(len(blobs), "blobs")
     if copies:
         lines += ["may still hold it:", *(f"  {each}" for each in copies)]
         lines.append("`assay build` makes the build file anew; delete the rest if they hold it")
     return [*lines, "backups and copies of the ledger elsewhere are not touched"]
+
+
+def _rest(count: int, what: str) -> list[str]:
+    """Return the line that counts what is not shown."""
+    return [f"  and {count - SHOWN} more {what}; --json lists all"] if count > SHOWN else []
 
 
 def _to_payload(plan: ErasurePlan) -> dict[str, object]:

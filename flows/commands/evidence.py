@@ -70,6 +70,13 @@ def verify_received(
             why="it comes from elsewhere: every rule, file and blob is checked",
             fix="leave out --fast",
         )
+    if not (settings.cwd / path).is_file():
+        raise UsageError(
+            "no such bundle: expected a file, found none",
+            where=str(settings.cwd / path),
+            why="a bundle is the one zip that `assay export` wrote",
+            fix="name the zip that you received",
+        )
     report = verify_bundle(
         settings.cwd / path,
         keys=[VerifyKey.load(settings.cwd / key) for key in trust.keys],
@@ -180,23 +187,28 @@ def replay_decisions(
     sample: int | None,
     seed: int,
 ) -> int:
-    """Replay decisions in a fresh process; exit 4 unless every one is exact."""
-    from flows.audit import choose, load_history, replay  # noqa: PLC0415 - imports replay
+    """Replay decisions in a fresh process; exit 4 unless all are exact, 3 on altered evidence."""
+    from flows.audit import choose, decided, load_history, replay  # noqa: PLC0415 - imports replay
+    from replay.comparison import BREACHES  # noqa: PLC0415
 
     workspace = settings.find_workspace()
     history = load_history(workspace)
     ids = choose(
         history, text=text, run_id=run_id, every=every, last=last, sample=sample, seed=seed
     )
+    undecided = 0 if text else len(decided(history, run_id, taken=False))
     with Progress(output) as progress:
         found = replay(settings, ids, progress)
     counts = Counter(comparison.verdict for comparison in found)
     others = [comparison for comparison in found if comparison.verdict != "exact"]
     lines = [f"{verdict:<20} {count}" for verdict, count in sorted(counts.items())]
+    if undecided:
+        lines.append(f"{'never decided':<20} {undecided}, left out: aborted, or without outcome")
     lines += [f"  {c.decision_id}: {c.verdict}, {c.first_difference}" for c in others[:10]]
-    code = MISMATCH if others else 0
+    code = INTEGRITY if BREACHES & set(counts) else MISMATCH if others else 0
     data = {
         "counts": dict(sorted(counts.items())),
+        "never_decided": undecided,
         "decisions": [comparison.to_payload() for comparison in found],
     }
     return output.done("\n".join(lines), data, code=code)

@@ -8,16 +8,17 @@ again with `--force` replaces it. There is never a record without its zip.
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.errors import UsageError
 from flows.session import open_ledger
 from ledger import Draft
 from ledger.bundle import write_bundle
+from replay import standalone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from flows.output import Output
     from flows.settings import Settings
@@ -36,6 +37,14 @@ def export(
     """Write the evidence bundle and record that it was taken."""
     workspace = settings.find_workspace()
     _check_date(as_of)
+    folder = (settings.cwd / out).parent
+    if not folder.is_dir():
+        raise UsageError(
+            "no such folder",
+            where=str(folder),
+            why="the bundle is written there",
+            fix="make the folder, or name another with --out",
+        )
     log, key = open_ledger(workspace)
     with log:
         bundle = write_bundle(
@@ -45,6 +54,7 @@ def export(
             blobs=workspace.blobs,
             choice=blobs,
             force=force,
+            extra={"verify-weight.py": Path(standalone.__file__).read_bytes()},
         )
         (receipt,) = log.append([_note(bundle, as_of, blobs, settings.actor)])
         log.checkpoint(key)

@@ -105,6 +105,7 @@ def rotate(settings: Settings, output: Output) -> int:
     """Make a new key, let it take over, and retire the old one; or go on with that."""
     from flows.recorder import running  # noqa: PLC0415
     from flows.session import refuse_altered  # noqa: PLC0415 - imports replay
+    from flows.signing import alone  # noqa: PLC0415
 
     workspace = settings.find_workspace()
     if alive := running(workspace):
@@ -114,10 +115,14 @@ def rotate(settings: Settings, output: Output) -> int:
             why="it signs with the old key until it ends; afterwards that would be a finding",
             fix="wait until it has ended, stop heartbeats and services, then rotate again",
         )
-    refuse_altered(workspace, load_key(workspace))
-    with Log.open(
-        workspace.ledger, clock=now, wait_seconds=10, cosigners=load_cosigners(workspace)
-    ) as log:
+    with (
+        alone(workspace),
+        Log.open(
+            workspace.ledger, clock=now, wait_seconds=10, cosigners=load_cosigners(workspace)
+        ) as log,
+    ):
+        # The key is read once nobody else is rotating it.
+        refuse_altered(workspace, load_key(workspace))
         if (workspace.keys / NEXT_FILE).exists() or not (workspace.keys / PREVIOUS_FILE).exists():
             _introduce(workspace, log)
         old, new, checkpoint = _retire(workspace, log)

@@ -145,7 +145,15 @@ def _deliver(settings: Settings, output: Output, made: Made, out: Path | None) -
         proof = made.data.decode()
         return output.done(proof.rstrip("\n"), {**payload, "proof": proof})
     path = settings.cwd / out
-    path.write_bytes(made.data)
+    try:
+        path.write_bytes(made.data)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the proof: {error.strerror}",
+            where=str(path),
+            why="a proof is one file",
+            fix="name another file with --out, in a folder that is there",
+        ) from error
     text = f"{made.title}: proof of {len(made.data)} bytes in {path}"
     return output.done(text, {**payload, "path": str(path)})
 

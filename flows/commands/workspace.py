@@ -105,8 +105,10 @@ def status(settings: Settings, output: Output) -> int:
     workspace = settings.find_workspace()
     report = verify(workspace.ledger, level="fast")
     records = list(read_records(workspace.ledger)) if report.ok else []
-    runs = [r for r in records if r.type == "run" and r.status == "open"]
-    closed = {r.run_id: r.status for r in records if r.type == "run" and r.status != "open"}
+    runs = [r for r in records if r.type == "run" and r.id == f"{r.run_id}/open"]
+    opened = {r.id for r in runs}
+    ends = [r for r in records if r.type == "run" and r.id not in opened]
+    closed = {r.run_id: "erased" if r.redacted else r.status for r in ends}
     alive = running(workspace)
     orphans = open_intents(r for r in records if r.run_id not in alive)
     snapshot = workspace.warehouse / "snapshot.duckdb"
@@ -127,8 +129,8 @@ def status(settings: Settings, output: Output) -> int:
         "runs": [
             {
                 "run_id": r.run_id,
-                "kind": r.data["kind"],
-                "profile": r.data["profile"],
+                "kind": None if r.redacted else r.data["kind"],
+                "profile": None if r.redacted else r.data["profile"],
                 "opened_at": r.ts,
                 "status": closed.get(r.run_id, "running" if r.run_id in alive else "dead"),
             }
@@ -170,7 +172,9 @@ def _status_text(data: dict[str, object]) -> str:
     lines += ["           no live run starts; `assay resume` lifts it"] if halts else []
     lines.append("last runs")
     nothing = "  none" if data["ok"] else "  not read: the ledger does not verify"
-    lines += [f"  {r['run_id']:<40} {r['kind']:<12} {r['status']}" for r in runs] or [nothing]
+    lines += [f"  {r['run_id']:<40} {r['kind'] or 'erased':<12} {r['status']}" for r in runs] or [
+        nothing
+    ]
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,11 @@ import pytest
 
 from flows.local_server import client_environment
 from flows.settings import Workspace
-from tests.conftest import make_workplace
+from tests.conftest import Workplace, make_workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from tests.conftest import Workplace
 
 FEW: dict[str, Any] = {
     "version": 1,
@@ -49,6 +48,16 @@ def make_place(tmp_path: Path) -> Callable[[str], Workplace]:
         return place
 
     return make
+
+
+@pytest.fixture(scope="session")
+def built_once(walked_once: Workplace, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """Return the walked workspace with a snapshot, shared by all tests: read it only."""
+    folder = tmp_path_factory.mktemp("built") / "place"
+    shutil.copytree(walked_once.folder, folder)
+    place = Workplace(folder)
+    assert place.assay("build").code in (0, 1)
+    return place
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,21 @@ def test_an_export_is_recorded_and_signed_for(walked: Workplace) -> None:
         ["sha256sum", "mine.zip"], cwd=walked.folder, capture_output=True, text=True, check=True
     )
     assert done.stdout.split()[0] == record["data"]["sha256"]
+
+
+def test_the_bundle_carries_the_verifier_of_weight_proofs(workplace: Workplace) -> None:
+    """Byte for byte, and both verifiers of bundles know its name."""
+    assert workplace.assay("export", "--json").code == 0
+    path, folder = workplace.folder / "evidence.zip", workplace.folder / "unpacked"
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+    source = REPOSITORY / "replay" / "standalone.py"
+    assert (folder / "verify-weight.py").read_bytes() == source.read_bytes()
+    assert "verify-weight.py weight.proof" in (folder / "README.md").read_text(encoding="utf-8")
+    assert verify_bundle(path).ok
+    command = [sys.executable, "-I", "verify.py", "bundle", "."]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_taking_the_same_evidence_twice_is_recorded_twice(walked: Workplace) -> None:

@@ -151,13 +151,20 @@ def test_replay_is_recorded_with_a_verdict_for_each_decision(walked: Workplace) 
     assert recorded[0]["data"]["result"]["verdicts"] == called.data["decisions"]
 
 
-def test_altered_input_is_reported_as_missing(walked: Workplace) -> None:
-    """A decision whose snapshot was altered is not replayed on other values."""
+def test_an_altered_input_is_told_apart_from_a_missing_one(walked: Workplace) -> None:
+    """A snapshot that was altered is an integrity failure, one that is gone has no replay."""
     ingested = next(r for r in walked.records if r["step"] == "ingest" and r["type"] == "intent")
     digest = ingested["inputs"]["snapshot"]
     blob = walked.root / "blobs" / "sha256" / digest[:2] / digest[2:]
     blob.chmod(0o644)
     blob.write_bytes(blob.read_bytes()[:-1] + b"x")
+    weighed = "optimize/stocks.custom.hrp.0000"
+    for command, id_ in (("replay", "detect/stocks.0000"), ("certify", weighed)):
+        called = walked.assay(command, id_, "--json", "-q")
+        assert called.code == 3, command
+        assert called.data["counts"] == {"input_altered": 1}
+    assert walked.assay("verify", "--blobs").code == 3
+    blob.unlink()
     called = walked.assay("replay", "detect/stocks.0000", "--json", "-q")
     assert called.code == 4
     assert called.data["counts"] == {"input_missing": 1}
