@@ -114,9 +114,12 @@ class Workplace:
 
     @property
     def records(self) -> list[Any]:
-        """The records of the ledger, the fields that a line leaves out as empty text."""
+        """The records of the ledger, the fields that a line leaves out as empty text.
+
+        What a killed writer left after the last whole line is no record.
+        """
         empty = {"id": "", "step": "", "status": "", "run_id": ""}
-        return [empty | json.loads(line) for line in self.lines]
+        return [empty | json.loads(line) for line in self.lines if line.endswith(b"\n")]
 
     def results(self) -> dict[str, str]:
         """Return `step/ordinal` -> digest of the result, for every outcome that has one."""
