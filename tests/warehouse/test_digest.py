@@ -135,7 +135,7 @@ def test_every_mart_of_the_project_has_a_hash(derived: Path) -> None:
         digests = hash_marts(connection)
         marts = list_marts(connection)
         assert [digest.name for digest in digests] == list(marts)
-        assert len(digests) == 33
+        assert len(digests) == 44
         for digest in digests:
             assert isinstance(digest, MartDigest)
             rows = connection.table(digest.name).fetchall()
