@@ -28,7 +28,7 @@ find . ! -name . -name '*[!-._A-Za-z0-9]*' | grep . && fail "a name that no bund
 find . -type f | sed 's|^\./||' | grep -v -x MANIFEST.sha256 | sort >"$work/found"
 sed 's/^.\{66\}//' MANIFEST.sha256 | sort >"$work/listed"
 cmp -s "$work/found" "$work/listed" || fail "the files are not those of MANIFEST.sha256"
-grep -v -x -E 'README\.md|verify\.(py|sh|sql)|keys/(windows\.txt|[0-9a-f]{8}\.vkey)|ledger/(audit(-[0-9]{12})?\.jsonl|checkpoint|(checkpoints|segments)/[0-9]{12}|anchors/[0-9]{12}[-._A-Za-z0-9]*)|blobs/sha256/[0-9a-f]{2}/[0-9a-f]{62}' \
+grep -v -x -E 'README\.md|verify\.(py|sh|sql)|verify-weight\.py|keys/(windows\.txt|[0-9a-f]{8}\.vkey)|ledger/(audit(-[0-9]{12})?\.jsonl|checkpoint|(checkpoints|segments)/[0-9]{12}|anchors/[0-9]{12}[-._A-Za-z0-9]*)|blobs/sha256/[0-9a-f]{2}/[0-9a-f]{62}' \
   "$work/found" && fail "a file that no bundle has"
 sha256sum -c --strict MANIFEST.sha256 >"$work/sums" 2>&1 || { grep -v ': OK$' "$work/sums"; fail "MANIFEST.sha256"; }
 echo "ok   files       $(wc -l <"$work/found") with the digests of MANIFEST.sha256, and no other"

@@ -57,7 +57,7 @@ with checks(nr, "check", expected, found) as (
   select 1, 'files that are not listed, or listed and not there, or no file of a bundle', 0,
          (select count(*) from (select name from found where name <> 'MANIFEST.sha256') f full join listed l using (name)
           where f.name is null or l.name is null or not regexp_full_match(name,
-            'README\.md|verify\.(py|sh|sql)|keys/(windows\.txt|[0-9a-f]{8}\.vkey)|blobs/sha256/[0-9a-f]{2}/[0-9a-f]{62}|'
+            'README\.md|verify\.(py|sh|sql)|verify-weight\.py|keys/(windows\.txt|[0-9a-f]{8}\.vkey)|blobs/sha256/[0-9a-f]{2}/[0-9a-f]{62}|'
             || 'ledger/(audit(-[0-9]{12})?\.jsonl|checkpoint|(checkpoints|segments)/[0-9]{12}|anchors/[0-9]{12}[-._A-Za-z0-9]*)'))
   union all select 2, 'files with another digest than the one listed (segments: see below)', 0,
          (select count(*) from found join listed using (name) where found.digest <> listed.digest)

@@ -500,7 +500,7 @@ def test_what_failed_but_was_written_is_not_written_twice(
 
     def fail_late(descriptor: int, data: bytes, *, where: str) -> None:
         append(descriptor, data, where=where)
-        raise StorageError(what="late", where=where, why="", fix="")
+        raise StorageError(what="late", where=where, why="a test", fix="none")
 
     monkeypatch.setattr(durable, "append", fail_late)
     with pytest.raises(StorageError, match="late"):
