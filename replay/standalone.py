@@ -136,7 +136,7 @@ def follow(records: Json, top: str, symbol: str) -> Json:
         chain[id_] = each
         each["asked"], each["snapshot"] = asked, snapshot
         if step == "flatten":
-            (each["flat"],) = [w for w in each["result"]["weights"] if w["symbol"] == symbol]
+            (each["flat"],) = [w for w in each["result"]["weights"] if "" + w["symbol"] == symbol]
             roles = ["weights", *("sleeve." + path["sleeve"] for path in each["flat"]["paths"])]
         if step == "optimize":
             each["source"] = up.get("composition") or read[asked["sleeve"]]
